@@ -1,0 +1,202 @@
+"""`@tool` declares a gated tool; `gate` puts any LangChain tool behind the gate."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, overload
+
+from langchain_core.tools import BaseTool, StructuredTool, Tool
+from langchain_core.tools import tool as langchain_tool
+from pydantic import create_model
+
+from .effect import Effect
+from .gated import GatedTool, Refused
+from .spec import ToolDeclarationError, ToolSpec
+from .vault import Body, lock_away
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from langchain_core.tools import ToolException
+
+    from .effect import EffectRule
+
+    Declared = str | Effect | EffectRule | None
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> GatedTool: ...
+@overload
+def tool(
+    *,
+    effect: Declared = None,
+    undo: Callable[..., Any] | None = None,
+    preview: Callable[..., Mapping[str, Any]] | None = None,
+    headline: Callable[..., str] | None = None,
+    fingerprint: Callable[..., Any] | None = None,
+    verify: Callable[..., Any] | None = None,
+    idempotent: bool = False,
+    version: str = "1",
+    name: str | None = None,
+    description: str | None = None,
+    args_schema: Any = None,
+) -> Callable[[Callable[..., Any]], GatedTool]: ...
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    args_schema: Any = None,
+    **declaration: Any,
+) -> Any:
+    """Make a function, sync or async, a gated tool.
+
+    Args:
+        function: the body; its signature and docstring describe the tool to a model.
+        name: the tool's name; the function's by default.
+        description: what a model is told; the docstring by default.
+        args_schema: a pydantic model or JSON schema; from the signature by default.
+        **declaration: as for `gate`.
+
+    Raises:
+        ToolDeclarationError: the declaration cannot be kept.
+    """
+
+    def declare(body: Callable[..., Any]) -> GatedTool:
+        told = description or inspect.getdoc(body) or body.__name__
+        make = langchain_tool(name or body.__name__, description=told, args_schema=args_schema)
+        return gate(make(body), **declaration)
+
+    return declare if function is None else declare(function)
+
+
+def gate(
+    inner: BaseTool,
+    *,
+    effect: Declared = None,
+    undo: Callable[..., Any] | None = None,
+    preview: Callable[..., Mapping[str, Any]] | None = None,
+    headline: Callable[..., str] | None = None,
+    fingerprint: Callable[..., Any] | None = None,
+    verify: Callable[..., Any] | None = None,
+    idempotent: bool = False,
+    version: str = "1",
+) -> GatedTool:
+    """Put any LangChain tool behind the gate. Without a declared effect it is irreversible.
+
+    Args:
+        inner: the tool; it stays as it is, so do not hand it to a graph yourself.
+        effect: `read`, `reversible`, `irreversible`, or a function from arguments to an effect.
+        undo: `undo(args, result)`; a reversible tool must have one.
+        preview: `preview(**args)` → facts measured by the host and shown to the reviewer.
+        headline: `headline(**args)` → one sentence: verb, object, extent.
+        fingerprint: `fingerprint(**args)` → the state of the target.
+        verify: `verify(**args)` → whether a call in doubt happened.
+        idempotent: the body hands `current_call().idempotency_key` to a service that honours it.
+        version: raise it when the body comes to do something else.
+
+    Raises:
+        ToolDeclarationError: the declaration cannot be kept.
+    """
+    if isinstance(inner, GatedTool):
+        raise ToolDeclarationError(f"Tool '{inner.name}' is gated already.")
+    inner = _with_schema(inner)
+    spec = ToolSpec.of(
+        name=inner.name,
+        description=inner.description,
+        schema=_json_schema(inner),
+        effect=_effect(inner.name, effect),
+        undoable=undo is not None,
+        verifiable=verify is not None,
+        idempotent=idempotent,
+        version=version,
+    )
+    body = Body(
+        run=_sync_body(inner),
+        arun=_async_body(inner),
+        undo=undo,
+        preview=preview,
+        headline=headline,
+        verify=verify,
+        fingerprint=fingerprint,
+        injected=inner._injected_args_keys,  # noqa: SLF001 - LangChain has no public name for it
+    )
+    return GatedTool(
+        key=lock_away(body),
+        spec=spec,
+        name=inner.name,
+        description=inner.description,
+        args_schema=inner.args_schema,
+        return_direct=inner.return_direct,
+        response_format=inner.response_format,
+        handle_tool_error=_answer_for(inner),
+        handle_validation_error=inner.handle_validation_error,
+        tags=inner.tags,
+        metadata=inner.metadata,
+        extras=inner.extras,
+    )
+
+
+def _effect(name: str, declared: Declared) -> Effect | EffectRule | None:
+    if declared is None or (callable(declared) and not isinstance(declared, str)):
+        return declared
+    try:
+        return Effect(declared)
+    except ValueError:
+        raise ToolDeclarationError(
+            f"Tool '{name}' declares the effect '{declared}'. "
+            "An effect is read, reversible or irreversible."
+        ) from None
+
+
+def _with_schema(inner: BaseTool) -> BaseTool:
+    """A copy whose arguments are described: LangChain's one-string `Tool` and bare classes."""
+    if inner.args_schema is not None:
+        return inner
+    one_string = isinstance(inner, Tool)
+    schema = (
+        create_model(inner.name, tool_input=(str, ...)) if one_string else inner.get_input_schema()
+    )
+    return inner.model_copy(update={"args_schema": schema})
+
+
+def _json_schema(inner: BaseTool) -> Mapping[str, Any]:
+    schema: Any = inner.tool_call_schema
+    return dict(schema) if isinstance(schema, dict) else schema.model_json_schema()
+
+
+def _accepted(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    known = inspect.signature(function).parameters
+    return {name: value for name, value in offered.items() if name in known}
+
+
+def _sync_body(inner: BaseTool) -> Callable[..., Any] | None:
+    if isinstance(inner, StructuredTool) and inner.func is None:
+        return None
+    if isinstance(inner, Tool):
+        return lambda args, framework: inner._run(args["tool_input"], **framework)  # noqa: SLF001
+    return lambda args, framework: inner._run(**args, **_accepted(inner._run, framework))  # noqa: SLF001
+
+
+def _async_body(inner: BaseTool) -> Callable[..., Awaitable[Any]] | None:
+    if isinstance(inner, StructuredTool | Tool):
+        if inner.coroutine is None:
+            return None
+    elif type(inner)._arun is BaseTool._arun:  # noqa: SLF001
+        return None
+    if isinstance(inner, Tool):
+        return lambda args, framework: inner._arun(args["tool_input"], **framework)  # noqa: SLF001
+    return lambda args, framework: inner._arun(**args, **_accepted(inner._arun, framework))  # noqa: SLF001
+
+
+def _answer_for(inner: BaseTool) -> Callable[[ToolException], Any]:
+    """A refusal is answered as it is; a tool's own error as its author said, else as a sentence."""
+    own = inner.handle_tool_error
+
+    def answer(error: ToolException) -> Any:
+        if isinstance(error, Refused) or not own or own is True:
+            return str(error)
+        return own if isinstance(own, str) else own(error)
+
+    return answer

@@ -1,0 +1,124 @@
+"""What a tool says of itself: everything the gate, the policy and the reviewer need."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import rfc8785
+
+from .effect import Classification, Effect, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .effect import EffectRule
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
+class ToolDeclarationError(ValueError):
+    """A tool was declared in a way that cannot be kept; raised where it is declared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool's name, version, arguments, and how its effect is known.
+
+    `version` is the first 16 hex digits of a SHA-256 over name, schema, effect and the version that
+    its author gave it: an approval given for one version does not cover another.
+    """
+
+    name: str
+    version: str
+    description: str
+    schema: Mapping[str, Any]
+    effect: Effect | EffectRule | None
+    undoable: bool
+    verifiable: bool
+    idempotent: bool
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        name: str,
+        description: str,
+        schema: Mapping[str, Any],
+        effect: Effect | EffectRule | None,
+        undoable: bool,
+        verifiable: bool,
+        idempotent: bool,
+        version: str,
+    ) -> ToolSpec:
+        """Check a declaration and give it its version.
+
+        Raises:
+            ToolDeclarationError: a name that is not plain, or "reversible" without an undo.
+        """
+        if not _NAME.fullmatch(name):
+            raise ToolDeclarationError(
+                f"A tool is named with letters, digits, '_', '.' and '-' only, not '{name}'."
+            )
+        if effect is Effect.REVERSIBLE and not undoable:
+            raise ToolDeclarationError(
+                f"Tool '{name}' is declared reversible and registers no undo. "
+                "Give it undo=…, or declare it irreversible."
+            )
+        declared = effect.value if isinstance(effect, Effect) else _rule_name(effect)
+        content: dict[str, Any] = {
+            "name": name,
+            "schema": dict(schema),
+            "effect": declared,
+            "undo": undoable,
+            "idempotent": idempotent,
+            "version": version,
+        }
+        digest = hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:16]
+        return cls(name, digest, description, schema, effect, undoable, verifiable, idempotent)
+
+    @property
+    def declared(self) -> str:
+        """The declared effect in a word, or `by argument`, or `undeclared`."""
+        if isinstance(self.effect, Effect):
+            return self.effect.value
+        return "undeclared" if self.effect is None else "by argument"
+
+    def classify(self, args: Mapping[str, Any]) -> Classification:
+        """The effect of a call with these arguments; irreversible whenever that is not known."""
+        if self.effect is None:
+            return Classification(
+                Effect.IRREVERSIBLE,
+                Source.DEFAULT,
+                "undeclared",
+                ("The tool declares no effect, so it counts as irreversible.",),
+            )
+        if isinstance(self.effect, Effect):
+            evidence = f"The tool is declared {self.effect.value}."
+            return Classification(self.effect, Source.DECLARED, "declared", (evidence,))
+        return self._classify_by_rule(self.effect, args)
+
+    def _classify_by_rule(self, rule: EffectRule, args: Mapping[str, Any]) -> Classification:
+        name = _rule_name(rule)
+        try:
+            answer = rule(args)
+        except Exception as error:  # noqa: BLE001 - a rule is the tool author's code; it fails closed
+            reason = f"The rule '{name}' failed: {type(error).__name__}."
+            return Classification(Effect.IRREVERSIBLE, Source.DEFAULT, "rule-failed", (reason,))
+        if isinstance(answer, Effect):
+            answer = Classification(answer, Source.DECLARED, name)
+        if not isinstance(answer, Classification):
+            reason = f"The rule '{name}' gave no effect."
+            return Classification(Effect.IRREVERSIBLE, Source.DEFAULT, "rule-failed", (reason,))
+        if answer.effect is Effect.REVERSIBLE and not self.undoable:
+            reason = f"The rule '{name}' says reversible, but the tool registers no undo."
+            return Classification(
+                Effect.IRREVERSIBLE, Source.DEFAULT, "no-undo", (*answer.evidence, reason)
+            )
+        return answer
+
+
+def _rule_name(rule: Any) -> str:
+    return "undeclared" if rule is None else getattr(rule, "__name__", type(rule).__name__)

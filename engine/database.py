@@ -1,0 +1,142 @@
+"""One way to the database: connections, transactions, and statements by name."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+import structlog
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from .errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import CursorResult
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+OLDEST_SERVER = 150000
+_LOST = (OperationalError, InterfaceError)
+
+
+class Database:
+    """A pool of connections to one PostgreSQL; every use case opens its transaction here.
+
+    No session state is kept and no statement is prepared on the server, so that a pooler in
+    transaction mode works.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = url
+        self.engine = create_engine(
+            "postgresql+psycopg://",
+            creator=self._connect,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_recycle=1800,
+        )
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            self.url, connect_timeout=5, prepare_threshold=None, application_name="interlock"
+        )
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back on an error."""
+        with self.engine.begin() as conn:
+            yield conn
+
+    def retry(self, work: Callable[[Connection], T], *, patience: float = 60.0) -> T:
+        """Run `work` in a transaction, again while the connection is lost, for `patience` seconds.
+
+        Only for work that may be repeated: the answer of a commit can be lost after it happened.
+        """
+        deadline = time.monotonic() + patience
+        pause = 0.05
+        while True:
+            try:
+                with self.begin() as conn:
+                    return work(conn)
+            except DBAPIError as error:
+                if not lost(error) or time.monotonic() + pause > deadline:
+                    raise
+                log.warning("database.lost", error=first_line(error), retry_in=pause)
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    def check(self) -> None:
+        """Refuse a server that cannot be reached, is too old, or does not keep what it commits.
+
+        Raises:
+            DatabaseUnavailable: with the sentence to show.
+        """
+        try:
+            with self._connect() as conn:
+                row = conn.execute(
+                    "select current_setting('server_version_num')::int,"
+                    " current_setting('fsync'), current_setting('full_page_writes')"
+                ).fetchone()
+        except psycopg.Error as error:
+            raise DatabaseUnavailable(
+                f"Cannot reach the database {redact(self.url)}: {first_line(error)}."
+            ) from None
+        version, fsync, full_page_writes = row or (0, "", "")
+        if version < OLDEST_SERVER:
+            raise DatabaseUnavailable(
+                f"The database is PostgreSQL {version // 10000}; Interlock needs 15 or newer."
+            )
+        if "off" in (fsync, full_page_writes):
+            raise DatabaseUnavailable(
+                "The database runs with fsync or full_page_writes off and could lose decisions "
+                "it acknowledged. Turn both on."
+            )
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self.engine.dispose()
+
+
+def lost(error: DBAPIError) -> bool:
+    """Whether the connection, not the statement, failed."""
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    return isinstance(error, _LOST) and (
+        sqlstate is None or sqlstate.startswith(("08", "57P", "53", "40"))
+    )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a driver's message, without a full stop."""
+    text = str(getattr(error, "orig", None) or error).strip()
+    return (text.splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def redact(url: str) -> str:
+    """The URL without its password, or the word for a URL that cannot be read."""
+    try:
+        info = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.Error:
+        return "in INTERLOCK_DATABASE_URL"
+    where = info.get("host") or "the local socket"
+    port = f":{info['port']}" if info.get("port") else ""
+    return f"'{info.get('dbname') or info.get('user') or 'postgres'}' at {where}{port}"
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of `sql/<name>.sql`."""
+    return files(__package__).joinpath("sql", f"{name}.sql").read_text("utf-8")
+
+
+def execute(conn: Connection, name: str, /, **values: Any) -> CursorResult[Any]:
+    """Run the statement of that name with these values."""
+    return conn.exec_driver_sql(statement(name), values)

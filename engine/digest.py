@@ -1,0 +1,50 @@
+"""Canonical bytes and what is hashed from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import rfc8785
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes of a JSON value.
+
+    Raises:
+        ValueError: the value has no exact JSON form.
+    """
+    return rfc8785.dumps(value)
+
+
+def call_key(
+    *, ns: str, task_id: str, tool_call_id: str | None, tool: str, args: bytes, ordinal: int
+) -> bytes:
+    """What makes a call the same call when its node runs again: place, arguments, never position.
+
+    `ordinal` counts calls that are alike within one attempt of the task.
+    """
+    place = [ns, task_id, tool_call_id, tool, hashlib.sha256(args).hexdigest(), ordinal]
+    return hashlib.sha256(b"interlock/call-key/1\n" + canonical(place)).digest()
+
+
+def call_digest(*, run_id: UUID, key: bytes, tool: str, tool_version: str, args: bytes) -> bytes:
+    """SHA-256 over the RFC 8785 bytes of run, call key, tool, tool version and arguments.
+
+    The members are in canonical order and plain by their own rules, so the stored argument bytes
+    go in as they are; the database recomputes the same.
+    """
+    head = b'{"args":' + args
+    tail = (
+        f',"key":"{key.hex()}","run":"{run_id}","tool":"{tool}","tool_version":"{tool_version}"}}'
+    )
+    return hashlib.sha256(head + tail.encode()).digest()
+
+
+def request_digest(request: Any) -> bytes:
+    """SHA-256 that tells two requests for a run apart."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()

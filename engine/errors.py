@@ -1,0 +1,81 @@
+"""Errors as sentences for the person who meets them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class InterlockError(Exception):
+    """Anything Interlock refuses or cannot do; its text is one sentence for the reader."""
+
+
+class UsageError(InterlockError):
+    """The caller asked for something that cannot be; exit code 2 on the command line."""
+
+
+class DatabaseUnavailable(UsageError):
+    """The database cannot be reached or must not be used."""
+
+
+class SchemaOutdated(UsageError):
+    """The database's schema is older or newer than this version of Interlock."""
+
+
+class IllegalTransition(InterlockError):
+    """A step that the life cycle does not have."""
+
+    def __init__(self, what: str, old: str, new: str) -> None:
+        super().__init__(f"{what}: there is no step from '{old}' to '{new}'.")
+
+
+class NotFound(InterlockError):
+    """No such run, call, approval or account."""
+
+
+class Conflict(InterlockError):
+    """The thing changed under the caller; nothing was written."""
+
+
+class Fenced(InterlockError):
+    """The run is no longer in this executor's hands. Nothing was written."""
+
+
+class CancelRequested(InterlockError):
+    """A person cancelled the run; nothing more of it starts."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(f"Cancelled by {by}.")
+        self.by = by
+
+
+class DecisionRefused(InterlockError):
+    """A decision that was not recorded, and why. Nothing was written."""
+
+
+class NotAReviewer(DecisionRefused):
+    """The person may not decide this approval."""
+
+
+class AlreadyDecided(DecisionRefused):
+    """Somebody was first, or the approval ended otherwise."""
+
+    def __init__(self, message: str, *, state: str, by: str | None, at: datetime | None) -> None:
+        super().__init__(message)
+        self.state = state
+        self.by = by
+        self.at = at
+
+
+class StaleDigest(DecisionRefused):
+    """The decision names another digest than the one that is stored."""
+
+    def __init__(self, message: str, *, digest: str) -> None:
+        super().__init__(message)
+        self.digest = digest
+
+
+class InvalidDecision(DecisionRefused):
+    """The decision's content does not fit what was asked."""

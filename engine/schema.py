@@ -1,0 +1,197 @@
+"""Bringing the database's schema up, and the tables as the list queries see them."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSON, UUID
+
+from .errors import SchemaOutdated
+
+if TYPE_CHECKING:
+    from .database import Database
+
+_LOCK = 0x1_0C4_0001
+_TIME = sa.DateTime(timezone=True)
+_metadata = sa.MetaData()
+
+
+def _table(name: str, /, **columns: object) -> sa.Table:
+    return sa.Table(name, _metadata, *(sa.Column(key, kind) for key, kind in columns.items()))
+
+
+agents = _table(
+    "agents",
+    tenant_id=sa.Text,
+    name=sa.Text,
+    fingerprint=sa.Text,
+    policy_digest=sa.Text,
+    tools=JSON,
+    limits=JSON,
+    seen_at=_TIME,
+)
+policies = _table("policies", digest=sa.Text, text=sa.Text, stored_at=_TIME)
+runs = _table(
+    "runs",
+    tenant_id=sa.Text,
+    id=UUID,
+    agent=sa.Text,
+    fingerprint=sa.Text,
+    status=sa.Text,
+    exit=sa.Text,
+    exit_reason=sa.Text,
+    input=JSON,
+    output=JSON,
+    tags=JSON,
+    requested_by=sa.Text,
+    created_at=_TIME,
+    started_at=_TIME,
+    ended_at=_TIME,
+    epoch=sa.BigInteger,
+    worker_id=UUID,
+    claimed_at=_TIME,
+    cancel_requested_at=_TIME,
+    cancel_requested_by=sa.Text,
+    limit_steps=sa.Integer,
+    limit_calls=sa.Integer,
+    limit_seconds=sa.Integer,
+    limit_repeats=sa.Integer,
+    used_steps=sa.Integer,
+    used_calls=sa.Integer,
+    used_ms=sa.BigInteger,
+)
+approvals = _table(
+    "approvals",
+    tenant_id=sa.Text,
+    id=UUID,
+    kind=sa.Text,
+    run_id=UUID,
+    call_id=UUID,
+    digest=BYTEA,
+    state=sa.Text,
+    headline=sa.Text,
+    reason=sa.Text,
+    preview=JSON,
+    reviewers=ARRAY(sa.Text),
+    quorum=sa.Integer,
+    created_at=_TIME,
+    expires_at=_TIME,
+    closed_at=_TIME,
+    closed_by=sa.Text,
+    close_reason=sa.Text,
+)
+calls = _table(
+    "calls",
+    tenant_id=sa.Text,
+    id=UUID,
+    run_id=UUID,
+    key=BYTEA,
+    revision=sa.Integer,
+    ns=sa.Text,
+    task_id=sa.Text,
+    tool_call_id=sa.Text,
+    tool=sa.Text,
+    tool_version=sa.Text,
+    args=BYTEA,
+    digest=BYTEA,
+    effect=sa.Text,
+    source=sa.Text,
+    rule=sa.Text,
+    evidence=JSON,
+    verdict=sa.Text,
+    policy_digest=sa.Text,
+    policies=ARRAY(sa.Text),
+    reason=sa.Text,
+    recovery=sa.Text,
+    state=sa.Text,
+    approval_id=UUID,
+    proposed_at=_TIME,
+    starts=sa.Integer,
+    started_at=_TIME,
+    finished_at=_TIME,
+    result_type=sa.Text,
+    result=BYTEA,
+    error=sa.Text,
+    attested_by=sa.Text,
+)
+decisions = _table(
+    "decisions",
+    tenant_id=sa.Text,
+    id=UUID,
+    approval_id=UUID,
+    digest=BYTEA,
+    reviewer=sa.Text,
+    kind=sa.Text,
+    reason=sa.Text,
+    args=BYTEA,
+    answer=JSON,
+    via=sa.Text,
+    decided_at=_TIME,
+)
+reviewers = _table(
+    "reviewers",
+    tenant_id=sa.Text,
+    name=sa.Text,
+    groups=ARRAY(sa.Text),
+    created_at=_TIME,
+    disabled_at=_TIME,
+)
+audit_log = _table(
+    "audit_log",
+    seq=sa.BigInteger,
+    tenant_id=sa.Text,
+    at=_TIME,
+    event=sa.Text,
+    actor=sa.Text,
+    run_id=UUID,
+    call_id=UUID,
+    approval_id=UUID,
+    entry=BYTEA,
+)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("interlock.engine.migrations")))
+    return config
+
+
+def migrate(database: Database) -> None:
+    """Bring the schema to this version's; any number of processes may ask at once."""
+    from langgraph.checkpoint.postgres import PostgresSaver  # noqa: PLC0415 - slow to import
+
+    with database.engine.connect() as lock:
+        lock.exec_driver_sql("select pg_advisory_lock(%s)", (_LOCK,))
+        lock.commit()
+        try:
+            with database.begin() as conn:
+                config = _config()
+                config.attributes["connection"] = conn
+                command.upgrade(config, "head")
+            with PostgresSaver.from_conn_string(database.url) as saver:
+                saver.setup()
+        finally:
+            lock.exec_driver_sql("select pg_advisory_unlock(%s)", (_LOCK,))
+            lock.commit()
+
+
+def require_current(database: Database) -> None:
+    """Refuse a database whose schema is not this version's.
+
+    Raises:
+        SchemaOutdated: with the command to run.
+    """
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    with database.engine.connect() as conn:
+        current = MigrationContext.configure(conn).get_current_revision()
+    if current != head:
+        raise SchemaOutdated(
+            f"The database's schema is at {current or 'nothing'} and this version needs {head}. "
+            "Run: interlock db migrate"
+        )

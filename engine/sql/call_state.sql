@@ -1,0 +1,1 @@
+select state, start_token from calls where tenant_id = %(tenant)s and id = %(call_id)s

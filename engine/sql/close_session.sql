@@ -1,0 +1,3 @@
+delete from sessions
+where hash = %(hash)s
+returning tenant_id, reviewer

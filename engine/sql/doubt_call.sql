@@ -1,0 +1,2 @@
+update calls set state = 'in_doubt', error = %(error)s
+where tenant_id = %(tenant)s and id = %(call_id)s and state = 'executing' and start_token = %(token)s

@@ -1,0 +1,5 @@
+insert into approvals (tenant_id, id, kind, run_id, call_id, digest, headline, reason, preview,
+                       reviewers, quorum, expires_at)
+values (%(tenant)s, %(id)s, %(kind)s, %(run_id)s, %(call_id)s, %(digest)s, %(headline)s, %(reason)s,
+        %(preview)s, %(reviewers)s, %(quorum)s,
+        clock_timestamp() + make_interval(secs => %(expires_seconds)s::float8))

@@ -1,0 +1,4 @@
+insert into decisions (tenant_id, id, approval_id, digest, reviewer, kind, reason, args, answer, via)
+values (%(tenant)s, %(id)s, %(approval_id)s, %(digest)s, %(reviewer)s, %(kind)s, %(reason)s, %(args)s,
+        %(answer)s, %(via)s)
+returning decided_at

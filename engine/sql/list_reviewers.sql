@@ -1,0 +1,4 @@
+select name, groups, created_at, disabled_at
+from reviewers
+where tenant_id = %(tenant)s
+order by name

@@ -1,0 +1,2 @@
+select groups from reviewers
+where tenant_id = %(tenant)s and name = %(reviewer)s and disabled_at is null

@@ -1,0 +1,184 @@
+"""An agent: a named LangGraph graph with its tools, limits and policy."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import re
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langgraph.graph import StateGraph
+from langgraph.pregel import Pregel
+
+from ..policies.evaluator import Policy, ToolShape, default_policy_text
+from ..tools import GatedTool, ToolSpec
+from .digest import canonical
+from .errors import UsageError
+from .limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    Graph = StateGraph[Any, Any, Any, Any] | Pregel[Any, Any, Any, Any]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+class Agent:
+    """A named graph with its tools, limits and policy.
+
+    Args:
+        name: letters, digits, '_', '.' and '-'; what runs and reviewers call it.
+        graph: a `StateGraph`, a function that returns one, or a compiled graph. The engine puts its
+            own saver in, whatever the graph was compiled with.
+        tools: the gated tools that the graph may call; a call of any other is refused.
+        limits: caps of each run.
+        policy: Cedar text, or the path of a `.cedar` file; the default set without it.
+
+    Raises:
+        UsageError: a name that is not plain, a tool that is not gated or named twice.
+        PolicyError: the policy cannot be kept.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        graph: Graph | Callable[[], Graph],
+        tools: Iterable[GatedTool],
+        limits: Limits | None = None,
+        policy: str | Path | None = None,
+    ) -> None:
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"An agent is named with letters, digits, '_', '.' and '-' only, not '{name}'."
+            )
+        self.name = name
+        self.limits = limits or Limits()
+        self.tools = _by_name(name, tools)
+        self._graph = graph
+        shapes = [ToolShape(spec.name, spec.schema) for spec in self.specs]
+        self.policy = Policy.load(_policy_text(policy), name, shapes)
+
+    @property
+    def specs(self) -> list[ToolSpec]:
+        """What each tool says of itself."""
+        return [tool.spec for tool in self.tools.values()]
+
+    @cached_property
+    def compiled(self) -> Pregel[Any, Any, Any, Any]:
+        """The graph without a saver; made once.
+
+        Raises:
+            UsageError: `graph` gives something else than a graph.
+        """
+        graph = self._graph
+        if not isinstance(graph, (StateGraph, Pregel)):
+            graph = graph()
+        if isinstance(graph, StateGraph):
+            return graph.compile()
+        if isinstance(graph, Pregel):
+            return graph.copy({"checkpointer": None})
+        raise UsageError(
+            f"The graph of agent '{self.name}' is a {type(graph).__name__}, "
+            "not a StateGraph or a compiled graph."
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 in hex over graph, tools, limits and policy: it changes when any of them does."""
+        shape = self.compiled.get_graph()
+        content = {
+            "name": self.name,
+            "nodes": sorted(shape.nodes),
+            "edges": sorted([e.source, e.target, bool(e.conditional)] for e in shape.edges),
+            "tools": {spec.name: spec.version for spec in self.specs},
+            "limits": dict(self.limits.as_json()),
+            "policy": self.policy.digest,
+        }
+        return hashlib.sha256(canonical(content)).hexdigest()
+
+    def tools_as_json(self) -> Mapping[str, Any]:
+        """The tools as they are registered for people and for the API."""
+        return {
+            spec.name: {
+                "version": spec.version,
+                "description": spec.description,
+                "schema": dict(spec.schema),
+                "effect": spec.declared,
+                "undo": spec.undoable,
+                "verify": spec.verifiable,
+            }
+            for spec in self.specs
+        }
+
+
+def _by_name(agent: str, tools: Iterable[GatedTool]) -> dict[str, GatedTool]:
+    named: dict[str, GatedTool] = {}
+    for tool in tools:
+        if not isinstance(tool, GatedTool):
+            raise UsageError(
+                f"Agent '{agent}' has a tool that is not gated: "
+                f"{getattr(tool, 'name', tool)!r}. Declare it with @tool(effect=…) or gate(…)."
+            )
+        if tool.name in named:
+            raise UsageError(f"Agent '{agent}' has two tools named '{tool.name}'.")
+        named[tool.name] = tool
+    return named
+
+
+def _policy_text(policy: str | Path | None) -> str:
+    if policy is None:
+        return default_policy_text()
+    if isinstance(policy, str) and not policy.endswith(".cedar"):
+        return policy
+    try:
+        return Path(policy).read_text("utf-8")
+    except OSError as error:
+        raise UsageError(f"Cannot read the policy {policy}: {error.strerror}.") from None
+
+
+def load_agent(reference: str) -> Agent:
+    """The agent that `MODULE:NAME` or `FILE.py:NAME` names.
+
+    Raises:
+        UsageError: the module, the name or the agent is not there; with what was looked for.
+    """
+    where, _, attribute = reference.partition(":")
+    if not where or not attribute:
+        raise UsageError(f"Name an agent as MODULE:AGENT or FILE.py:AGENT, not '{reference}'.")
+    module = _load_file(Path(where)) if where.endswith(".py") else _load_module(where)
+    found = getattr(module, attribute, None)
+    if not isinstance(found, Agent):
+        what = "nothing" if found is None else f"a {type(found).__name__}"
+        raise UsageError(f"'{attribute}' in {where} is {what}, not an Agent.")
+    return found
+
+
+def _load_module(name: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+            raise
+        raise UsageError(f"There is no module '{name}' here or on the Python path.") from None
+
+
+def _load_file(path: Path) -> Any:
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent.resolve()))
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,216 @@
+"""T2: a person's decision, recorded and honoured in one transaction."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from uuid_utils.compat import uuid7
+
+from . import approvals
+from .audit import record
+from .database import execute
+from .digest import canonical
+from .errors import AlreadyDecided, InvalidDecision, NotAReviewer, NotFound, StaleDigest
+from .lifecycle import ApprovalKind, ApprovalState, DecisionKind
+from .runs import hint
+from .tool_arguments import fit_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Connection, Row
+
+    from .database import Database
+
+_ALLOWED: Mapping[ApprovalKind, frozenset[DecisionKind]] = {
+    ApprovalKind.CALL: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EDIT}),
+    ApprovalKind.IN_DOUBT: frozenset({DecisionKind.ANSWER}),
+    ApprovalKind.VERSION: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one reviewer answers to an approval; `digest` is what the reviewer saw, in hex."""
+
+    tenant: str
+    approval_id: UUID
+    reviewer: str
+    kind: DecisionKind
+    digest: str
+    via: str
+    reason: str | None = None
+    args: Mapping[str, Any] | None = None
+    answer: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that is committed, and the state of its approval after it."""
+
+    approval_id: UUID
+    state: ApprovalState
+    run_id: UUID
+    call_id: UUID | None
+    at: datetime
+
+
+def decide(db: Database, answer: Answer) -> Decided:
+    """Record a decision, and wake the run when it closes the approval.
+
+    The same answer of the same reviewer again returns what stands.
+
+    Raises:
+        NotFound: there is no such approval.
+        NotAReviewer: the reviewer is in none of its groups, or disabled.
+        AlreadyDecided: it is no longer open; with its state, who closed it and when.
+        StaleDigest: the reviewer saw another call than the one that is stored.
+        InvalidDecision: the answer does not fit what was asked.
+    """
+    decided = db.retry(lambda conn: _decide(conn, answer), patience=5.0)
+    hint(db)
+    return decided
+
+
+def _decide(conn: Connection, answer: Answer) -> Decided:
+    where = {"tenant": answer.tenant, "approval_id": answer.approval_id}
+    run_id = execute(conn, "approval_run", **where).scalar_one_or_none()
+    if run_id is None:
+        raise NotFound(f"There is no approval {answer.approval_id}.")
+    execute(conn, "lock_run", tenant=answer.tenant, run_id=run_id)
+    asked = execute(conn, "lock_approval", **where).one()
+    _check_reviewer(conn, answer, asked)
+    before = execute(conn, "decision_of", **where, reviewer=answer.reviewer).one_or_none()
+    if before is not None and before.kind == answer.kind:
+        state = ApprovalState(asked.state)
+        return Decided(asked.id, state, run_id, asked.call_id, before.decided_at)
+    _check_open(answer, asked, before)
+    edited = _check_answer(conn, answer, asked)
+    decided_at = execute(
+        conn,
+        "insert_decision",
+        **where,
+        id=uuid7(),
+        digest=bytes(asked.digest),
+        reviewer=answer.reviewer,
+        kind=answer.kind,
+        reason=answer.reason,
+        args=edited,
+        answer=None if answer.answer is None else json.dumps(dict(answer.answer)),
+        via=answer.via,
+    ).scalar_one()
+    _note(conn, answer, asked, edited)
+    state = approvals.settle(conn, answer, asked)
+    return Decided(asked.id, state, run_id, asked.call_id, decided_at)
+
+
+def _check_reviewer(conn: Connection, answer: Answer, asked: Row[Any]) -> None:
+    groups = execute(
+        conn, "reviewer_groups", tenant=answer.tenant, reviewer=answer.reviewer
+    ).scalar_one_or_none()
+    if groups is None:
+        raise NotAReviewer(f"There is no active account '{answer.reviewer}'. Nothing was recorded.")
+    if not set(groups) & set(asked.reviewers):
+        raise NotAReviewer(
+            f"{answer.reviewer} cannot decide this: it is for {' or '.join(asked.reviewers)}. "
+            "Nothing was recorded."
+        )
+
+
+def _check_open(answer: Answer, asked: Row[Any], before: Row[Any] | None) -> None:
+    if asked.state != ApprovalState.PENDING:
+        by = asked.closed_by
+        who = f" by {by}" if by else ""
+        when = f" at {asked.closed_at:%H:%M:%S} UTC" if asked.closed_at else ""
+        what = "approved" if asked.state == ApprovalState.CONSUMED else asked.state
+        raise AlreadyDecided(
+            f"This was already {what}{who}{when}. Your decision was not recorded.",
+            state=asked.state,
+            by=by,
+            at=asked.closed_at,
+        )
+    if asked.expired:
+        raise AlreadyDecided(
+            f"This expired at {asked.expires_at:%H:%M:%S} UTC. The call did not run, and your "
+            "decision was not recorded.",
+            state=ApprovalState.EXPIRED,
+            by=None,
+            at=asked.expires_at,
+        )
+    if before is not None:
+        raise AlreadyDecided(
+            f"You already answered this with '{before.kind}' at {before.decided_at:%H:%M:%S} UTC.",
+            state=asked.state,
+            by=answer.reviewer,
+            at=before.decided_at,
+        )
+    if answer.digest != bytes(asked.digest).hex():
+        raise StaleDigest(
+            "What you saw is not what is stored now. Your decision was not recorded; "
+            "look at the call again.",
+            digest=bytes(asked.digest).hex(),
+        )
+
+
+def _check_answer(conn: Connection, answer: Answer, asked: Row[Any]) -> bytes | None:
+    """Refuse an answer that does not fit; the canonical bytes of edited arguments."""
+    kind = ApprovalKind(asked.kind)
+    if answer.kind not in _ALLOWED.get(kind, frozenset()):
+        allowed = ", ".join(sorted(_ALLOWED.get(kind, frozenset()))) or "nothing yet"
+        raise InvalidDecision(f"This takes {allowed}, not {answer.kind}. Nothing was recorded.")
+    if answer.kind is DecisionKind.REJECT and not (answer.reason or "").strip():
+        raise InvalidDecision(
+            "A rejection needs a reason: the agent is told. Nothing was recorded."
+        )
+    if answer.kind is DecisionKind.ANSWER:
+        approvals.check_attestation(answer.answer)
+    if answer.kind is not DecisionKind.EDIT:
+        return None
+    return _edited(conn, answer, asked)
+
+
+def _edited(conn: Connection, answer: Answer, asked: Row[Any]) -> bytes:
+    if answer.args is None:
+        raise InvalidDecision("An edit needs the new arguments. Nothing was recorded.")
+    schema = execute(
+        conn, "tool_schema", tenant=answer.tenant, run_id=asked.run_id, tool=asked.tool
+    ).scalar_one_or_none()
+    if schema is None:
+        raise InvalidDecision(
+            f"The arguments of {asked.tool} are not known here. Nothing was recorded."
+        )
+    fit_schema(answer.args, schema)
+    try:
+        edited = canonical(dict(answer.args))
+    except ValueError as error:
+        raise InvalidDecision(f"The arguments have no exact JSON form: {error}.") from None
+    if edited == bytes(asked.args):
+        raise InvalidDecision("The arguments are the same as before. Nothing was recorded.")
+    return edited
+
+
+def _note(conn: Connection, answer: Answer, asked: Row[Any], edited: bytes | None) -> None:
+    detail: dict[str, Any] = {
+        "decision": answer.kind,
+        "digest": bytes(asked.digest).hex(),
+        "via": answer.via,
+        "reason": answer.reason,
+    }
+    if edited is not None:
+        detail["edited"] = json.loads(edited)
+    if answer.answer is not None:
+        detail["answer"] = dict(answer.answer)
+    record(
+        conn,
+        tenant=answer.tenant,
+        event="decision.recorded",
+        actor=f"reviewer:{answer.reviewer}",
+        run_id=asked.run_id,
+        call_id=asked.call_id,
+        approval_id=asked.id,
+        detail=detail,
+    )

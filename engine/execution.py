@@ -1,0 +1,196 @@
+"""One execution of a run: from the claim to its end, a park, or its release."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+from langchain_core.load import dumps
+from langchain_core.messages import BaseMessage
+from langgraph.errors import GraphDrained, GraphRecursionError
+from langgraph.runtime import RunControl
+from pydantic_core import to_jsonable_python
+from sqlalchemy.exc import DBAPIError
+
+from ..tools.gated import current_gate
+from .errors import CancelRequested, Fenced
+from .gate import RunGate
+from .lifecycle import Exit
+from .limits import LimitReached
+from .saver import FencedSaver
+from .stops import RunStopped, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .agent import Agent
+    from .database import Database
+    from .lease import Lease
+    from .runs import Claim
+    from .saver import Pool
+
+log = structlog.get_logger()
+
+_GRACE = 10.0
+"""Seconds that calls in flight get to report after the run was stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over."""
+
+    exit: Exit
+    reason: str
+    output: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The run waits for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The run is given back, for any worker to take up; nothing happens if another one has it."""
+
+    why: str
+    delay: float = 0.0
+
+
+Ending = Ended | Parked | Released
+
+
+class Execution:
+    """Runs the graph of one claimed run until it ends, parks or is stopped."""
+
+    def __init__(self, db: Database, pool: Pool, agent: Agent, claim: Claim, lease: Lease) -> None:
+        self.claim = claim
+        self._agent = agent
+        self._saver = FencedSaver(pool, claim.hold)
+        self._control = RunControl()
+        self.gate = RunGate(db, agent, claim, lease)
+
+    def drain(self) -> None:
+        """Ask the graph to stop after the step it is in."""
+        self._control.request_drain("shutdown")
+
+    async def run(self) -> Ending:
+        """Go on with the run; errors of the graph become its end, errors of the database do not."""
+        walk = asyncio.create_task(self._walk())
+        loop = asyncio.get_running_loop()
+        self.gate.when_stopped(lambda: _soon(loop, walk.cancel))
+        left = self.claim.limits.seconds - self.claim.usage.active_ms / 1000
+        alarm = loop.call_later(max(left, 0), self._time_is_up)
+        try:
+            ending = await self._ending_of(walk)
+        finally:
+            await asyncio.to_thread(self.gate.settle, _GRACE)
+            alarm.cancel()
+        return _stopped(self.gate.stop) if self.gate.stop else ending
+
+    def _time_is_up(self) -> None:
+        allowed = self.claim.limits.seconds
+        self.gate.halt(LimitReached("seconds", allowed, "it was stopped where it was."))
+
+    async def _walk(self) -> Ending:
+        current_gate.set(self.gate)
+        graph: Any = self._agent.compiled.copy({"checkpointer": self._saver})
+        config: Any = {"configurable": {"thread_id": str(self.claim.hold.run_id)}}
+        begun = await self._saver.aget_tuple(config) is not None
+        left = self.claim.limits.steps - self.claim.usage.steps
+        output = None
+        if begun:
+            state = await graph.aget_state(config)
+            if not state.next:
+                return Ended(Exit.COMPLETED, "The graph ended.", as_json(state.values))
+        if left < 1:
+            return self._out_of_steps()
+        stream = graph.astream(
+            None if begun else self.claim.input,
+            {**config, "recursion_limit": left},
+            stream_mode=["tasks", "values"],
+            subgraphs=True,
+            durability="sync",
+            control=self._control,
+        )
+        try:
+            async for ns, mode, chunk in stream:
+                if mode == "values" and not ns:
+                    output = chunk
+                elif mode == "tasks" and (swallowed := self._swallowed(chunk)):
+                    return Ended(Exit.FAILED, swallowed)
+        except GraphRecursionError:
+            # LangGraph counts before it looks whether anything is left to do
+            if (await graph.aget_state(config)).next:
+                return self._out_of_steps()
+        return await self._after(graph, config, output)
+
+    def _swallowed(self, task: dict[str, Any]) -> str | None:
+        """A task that returned although one of its calls waits has caught the interrupt."""
+        waiting = self.gate.parked.get(task["id"])
+        if not waiting or "result" not in task or task["interrupts"] or task["error"]:
+            return None
+        return (
+            f"Node '{task['name']}' went on although a call of it waits for a person: it catches "
+            "every exception around a tool. Let GraphInterrupt pass. The call did not run."
+        )
+
+    async def _after(self, graph: Any, config: Any, output: Any) -> Ending:
+        state = await graph.aget_state(config)
+        if not state.next:
+            return Ended(Exit.COMPLETED, "The graph ended.", as_json(output))
+        if any(self.gate.parked.values()):
+            return Parked()
+        where = ", ".join(state.next)
+        return Ended(
+            Exit.FAILED,
+            f"The graph stopped before {where} without a call that waits: an interrupt of its own "
+            "has nobody to answer it here.",
+        )
+
+    async def _ending_of(self, walk: asyncio.Task[Ending]) -> Ending:
+        try:
+            return await walk
+        except asyncio.CancelledError:
+            return Released("The execution was cancelled.")
+        except (RunStopped, GraphDrained, Fenced) as stopped:
+            return Released(str(stopped))
+        except (psycopg.OperationalError, psycopg.InterfaceError, DBAPIError) as error:
+            log.warning("execution.database_lost", error=type(error).__name__)
+            return Released("The database was lost.", delay=0.5)
+        except Exception as error:
+            log.exception("execution.failed")
+            return Ended(Exit.FAILED, f"{type(error).__name__}: {error}")
+
+    def _out_of_steps(self) -> Ending:
+        reached = LimitReached("steps", self.claim.limits.steps, "the next step was not taken.")
+        return Ended(Exit.LIMIT_REACHED, str(reached))
+
+
+def _soon(loop: asyncio.AbstractEventLoop, act: Callable[[], object]) -> None:
+    loop.call_soon_threadsafe(act)
+
+
+def _stopped(stop: Stop) -> Ending:
+    match stop:
+        case LimitReached():
+            return Ended(Exit.LIMIT_REACHED, str(stop))
+        case CancelRequested():
+            return Ended(Exit.CANCELLED, str(stop))
+        case Fenced():
+            return Released(str(stop))
+
+
+def as_json(value: Any) -> Any:
+    """A graph's state as plain JSON: messages as type and content, the rest as well as it goes."""
+    return to_jsonable_python(value, fallback=_plain, serialize_unknown=True, inf_nan_mode="null")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseMessage):
+        return {"type": value.type, "content": value.content}
+    return json.loads(dumps(value))

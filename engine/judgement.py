@@ -1,0 +1,95 @@
+"""Classify, ask the policy, decide: what a call is and what may happen with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from ..policies.evaluator import Principal, Request
+from ..policies.verdict import Outcome, Verdict
+from ..tools.vault import open_vault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..tools import Classification, GatedTool
+    from .agent import Agent
+
+log = structlog.get_logger()
+
+_SHORT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A call's classification, the verdict on it, and what a reviewer would be shown."""
+
+    classification: Classification
+    verdict: Verdict
+    headline: str
+    preview: Mapping[str, Any] | None
+
+
+def judge(
+    agent: Agent, tool: GatedTool, args: bytes, typed: Mapping[str, Any], tenant: str
+) -> Judgement:
+    """Judge a call from its stored bytes; `typed` are the same arguments as the body gets them."""
+    plain = json.loads(args)
+    classification = tool.spec.classify(plain)
+    request = Request(
+        tool=tool.name,
+        args=plain,
+        classification=classification,
+        now=datetime.now(UTC),
+        principal=Principal(agent=agent.name, tenant=tenant),
+    )
+    verdict = agent.policy.decide(request)
+    held = verdict.outcome is Outcome.REVIEW
+    headline = _headline(tool, plain, typed) if held else tool.name
+    return Judgement(classification, verdict, headline, _preview(tool, typed) if held else None)
+
+
+def forbid(agent: Agent, tool: GatedTool, args: bytes, reason: str) -> Judgement:
+    """The judgement over a call that cannot be run as it is."""
+    verdict = Verdict(Outcome.FORBID, (), agent.policy.digest, reason, None, (reason,))
+    return Judgement(tool.spec.classify(json.loads(args)), verdict, tool.name, None)
+
+
+def _public(tool: GatedTool, typed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in typed.items() if name in tool.argument_names}
+
+
+def _headline(tool: GatedTool, plain: Mapping[str, Any], typed: Mapping[str, Any]) -> str:
+    make = open_vault(tool.vault_key).headline
+    if make is not None:
+        try:
+            return str(make(**_public(tool, typed)))
+        except Exception as error:  # noqa: BLE001 - the tool author's code; the call is held all the same
+            log.warning("headline.failed", tool=tool.name, error=type(error).__name__)
+    shown = [f"{name} {value}" for name, value in plain.items() if _is_short(value)]
+    return f"Call {tool.name}" + (f" with {', '.join(shown[:2])}" if shown else "")
+
+
+def _is_short(value: Any) -> bool:
+    return (
+        isinstance(value, (str, int, float))
+        and len(str(value)) <= _SHORT
+        and str(value).isprintable()
+    )
+
+
+def _preview(tool: GatedTool, typed: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    measure = open_vault(tool.vault_key).preview
+    if measure is None:
+        return None
+    try:
+        facts = json.dumps(dict(measure(**_public(tool, typed))), default=str)
+    except Exception as error:  # noqa: BLE001 - the tool author's code; the call is held all the same
+        log.warning("preview.failed", tool=tool.name, error=type(error).__name__)
+        return {"error": f"What this would do could not be measured: {type(error).__name__}."}
+    shown: Mapping[str, Any] = json.loads(facts)
+    return shown

@@ -1,0 +1,56 @@
+"""Where in the graph a call comes from, and so which call it is when its node runs again."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from langgraph.runtime import get_runtime
+
+from ..tools.gated import OutsideRun
+from .call import Place
+from .digest import call_key
+
+if TYPE_CHECKING:
+    from ..tools.gated import Ask
+
+
+class Places:
+    """Gives each call of one execution its place and key; like calls in an attempt are counted."""
+
+    def __init__(self) -> None:
+        self._alike: Counter[tuple[str, int, str | None, str, bytes]] = Counter()
+        self._lock = threading.Lock()
+
+    def of(self, ask: Ask) -> tuple[Place, bytes]:
+        """The place and the key of a call.
+
+        Raises:
+            OutsideRun: no LangGraph task is running here.
+        """
+        info = _execution_info(ask.tool.name)
+        seen = (info.task_id, info.node_attempt, ask.tool_call_id, ask.tool.name, ask.args)
+        with self._lock:
+            ordinal = self._alike[seen]
+            self._alike[seen] += 1
+        place = Place(info.checkpoint_ns, info.task_id, ask.tool_call_id)
+        key = call_key(
+            ns=place.ns,
+            task_id=place.task_id,
+            tool_call_id=place.tool_call_id,
+            tool=ask.tool.name,
+            args=ask.args,
+            ordinal=ordinal,
+        )
+        return place, key
+
+
+def _execution_info(tool: str) -> Any:
+    try:
+        info = get_runtime().execution_info
+    except (LookupError, RuntimeError):
+        info = None
+    if info is None or not info.thread_id:
+        raise OutsideRun(tool)
+    return info

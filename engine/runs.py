@@ -1,0 +1,329 @@
+"""Runs: created, claimed, parked, woken, recovered, ended. A run's own row is its queue entry."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from uuid_utils.compat import uuid7
+
+from .audit import record
+from .database import execute
+from .digest import request_digest
+from .errors import Conflict, NotFound, UsageError
+from .hold import Hold
+from .lifecycle import CallState, Exit, RunStatus
+from .limits import Limits, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from sqlalchemy import Connection
+
+    from .database import Database
+
+CHANNEL = "interlock"
+"""The notification that something may be due; a hint, never needed."""
+
+
+class InvalidInput(UsageError):
+    """A run's input that cannot be stored as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """A run that is committed. `created` is false for the repeat of an idempotent request."""
+
+    run_id: UUID
+    status: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that this worker holds, with what it needs to go on."""
+
+    hold: Hold
+    fingerprint: str
+    want: int
+    input: Any
+    limits: Limits
+    usage: Usage
+
+
+def create_run(
+    db: Database,
+    *,
+    tenant: str,
+    agent: str,
+    input: Any,  # noqa: A002 - the word of the contract
+    requested_by: str,
+    tags: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
+) -> RunRef:
+    """Commit a run to the queue and return it; the same idempotency key returns the same run.
+
+    Raises:
+        NotFound: no worker has registered an agent of that name.
+        InvalidInput: the input is not JSON.
+        Conflict: the idempotency key was used for another request.
+    """
+    tags = dict(tags or {})
+    try:
+        text = json.dumps(input, allow_nan=False)
+        digest = request_digest({"agent": agent, "input": input, "tags": tags})
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"The input is not JSON: {error}.") from None
+    run_id: UUID = uuid7()
+    with db.begin() as conn:
+        known = execute(conn, "newest_agent", tenant=tenant, agent=agent).one_or_none()
+        if known is None:
+            raise NotFound(
+                f"There is no agent '{agent}': no worker has registered it. "
+                "Start one with: interlock worker MODULE:AGENT"
+            )
+        inserted = execute(
+            conn,
+            "insert_run",
+            tenant=tenant,
+            id=run_id,
+            agent=agent,
+            fingerprint=known.fingerprint,
+            input=text,
+            tags=json.dumps(tags),
+            requested_by=requested_by,
+            idempotency_key=idempotency_key,
+            request_digest=digest,
+            **known.limits,
+        ).rowcount
+        if not inserted:
+            return _repeat(conn, tenant, idempotency_key, digest)
+        _note(
+            conn,
+            tenant,
+            run_id,
+            "run.created",
+            requested_by,
+            RunStatus.QUEUED,
+            {"agent": agent, "fingerprint": known.fingerprint, "request": digest.hex()},
+        )
+    hint(db)
+    return RunRef(run_id, RunStatus.QUEUED, created=True)
+
+
+def _repeat(conn: Connection, tenant: str, key: str | None, digest: bytes) -> RunRef:
+    row = execute(conn, "run_by_idempotency_key", tenant=tenant, idempotency_key=key).one()
+    if bytes(row.request_digest) != digest:
+        raise Conflict(
+            f"The idempotency key '{key}' was used for another request (run {row.id}). "
+            "Nothing was started."
+        )
+    return RunRef(row.id, row.status, created=False)
+
+
+def hint(db: Database) -> None:
+    """Tell listening workers to look now; lost hints cost a second, nothing else."""
+    with db.begin() as conn:
+        conn.exec_driver_sql("select pg_notify(%s, '')", (CHANNEL,))
+
+
+def claim(
+    conn: Connection,
+    *,
+    tenant: str,
+    worker_id: UUID,
+    agents: Mapping[str, str],
+    free: int,
+) -> list[Claim]:
+    """Take up to `free` due runs; `agents` maps names to fingerprints."""
+    rows = execute(
+        conn,
+        "claim_runs",
+        tenant=tenant,
+        worker_id=worker_id,
+        agents=list(agents),
+        fingerprints=list(agents.values()),
+        free=free,
+    ).all()
+    claims = []
+    for row in rows:
+        hold = Hold(row.tenant_id, row.id, row.agent, row.epoch, worker_id)
+        limits = Limits(row.limit_steps, row.limit_calls, row.limit_seconds, row.limit_repeats)
+        usage = Usage(row.used_steps, row.used_calls, row.used_ms)
+        claims.append(Claim(hold, row.fingerprint, row.want, row.input, limits, usage))
+        _note(
+            conn,
+            row.tenant_id,
+            row.id,
+            "run.claimed",
+            f"worker:{worker_id}",
+            RunStatus.RUNNING,
+            {"epoch": row.epoch},
+        )
+    return claims
+
+
+def park(conn: Connection, held: Claim, *, active_ms: int) -> None:
+    """Let go of a run that waits for a person; it holds nothing from then on."""
+    hold = held.hold
+    row = execute(
+        conn, "park_run", **_held(hold), want=held.want, active_ms=active_ms
+    ).one_or_none()
+    if row is not None:
+        _note(
+            conn, hold.tenant, hold.run_id, "run.parked", _worker(hold), RunStatus(row.status), {}
+        )
+
+
+def release(conn: Connection, hold: Hold, *, active_ms: int, delay: float = 0.0) -> None:
+    """Put a run back into the queue for any worker to take up."""
+    if execute(conn, "release_run", **_held(hold), active_ms=active_ms, delay=delay).rowcount:
+        _note(conn, hold.tenant, hold.run_id, "run.released", _worker(hold), RunStatus.QUEUED, {})
+
+
+def end(
+    conn: Connection,
+    hold: Hold,
+    *,
+    exit: Exit,  # noqa: A002 - the word of the glossary
+    reason: str,
+    output: Any = None,
+    active_ms: int = 0,
+    status: RunStatus = RunStatus.RUNNING,
+    actor: str | None = None,
+) -> bool:
+    """End a run, and with it what it left open. False when the run is no longer held."""
+    ended = execute(
+        conn,
+        "end_run",
+        **_held(hold),
+        exit=exit,
+        reason=reason,
+        output=None if output is None else json.dumps(output),
+        active_ms=active_ms,
+        status=status,
+    ).rowcount
+    if not ended:
+        return False
+    actor = actor or _worker(hold)
+    _close_leftovers(conn, hold, f"The run ended: {exit}.", actor)
+    detail = {"exit": exit, "reason": reason}
+    _note(conn, hold.tenant, hold.run_id, "run.ended", actor, RunStatus.ENDED, detail)
+    return True
+
+
+def _close_leftovers(conn: Connection, hold: Hold, reason: str, actor: str) -> None:
+    where = {"tenant": hold.tenant, "run_id": hold.run_id}
+    for row in execute(conn, "close_run_approvals", **where, reason=reason):
+        record(
+            conn,
+            tenant=hold.tenant,
+            event=f"approval.{row.state}",
+            actor=actor,
+            run_id=hold.run_id,
+            call_id=row.call_id,
+            approval_id=row.id,
+            subject=row.id,
+            state=row.state,
+            detail={"reason": reason},
+        )
+    for row in execute(conn, "close_run_calls", **where):
+        record(
+            conn,
+            tenant=hold.tenant,
+            event="call.cancelled",
+            actor=actor,
+            run_id=hold.run_id,
+            call_id=row.id,
+            approval_id=row.approval_id,
+            subject=row.id,
+            state=CallState.CANCELLED,
+            detail={"digest": bytes(row.digest).hex(), "reason": reason},
+        )
+
+
+def wake(conn: Connection, *, tenant: str, run_id: UUID, why: str, actor: str) -> None:
+    """Have the run looked at again, now if it waits, or right after what it is doing."""
+    row = execute(conn, "wake_run", tenant=tenant, run_id=run_id).one_or_none()
+    if row is not None and row.status == RunStatus.QUEUED:
+        _note(conn, tenant, run_id, "run.woken", actor, RunStatus.QUEUED, {"why": why})
+
+
+def request_cancel(db: Database, *, tenant: str, run_id: UUID, by: str) -> str:
+    """Cancel a run: at once where nothing works on it, else as soon as its worker looks up.
+
+    Returns the run's status afterwards.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: the run has ended.
+    """
+    with db.begin() as conn:
+        row = execute(conn, "request_cancel", tenant=tenant, run_id=run_id, by=by).one_or_none()
+        if row is None:
+            raise NotFound(f"There is no run {run_id}.")
+        if row.status == RunStatus.ENDED:
+            raise Conflict(f"Run {run_id} has ended; there is nothing to cancel.")
+        record(conn, tenant=tenant, event="run.cancel_requested", actor=by, run_id=run_id)
+        if row.status == RunStatus.RUNNING:
+            return RunStatus.RUNNING
+        hold = Hold(tenant, run_id, "", row.epoch, run_id)
+        end(
+            conn,
+            hold,
+            exit=Exit.CANCELLED,
+            reason=f"Cancelled by {by}.",
+            status=RunStatus(row.status),
+            actor=by,
+        )
+        return RunStatus.ENDED
+
+
+def recover(conn: Connection, *, most_deaths: int) -> int:
+    """Put the runs of dead workers back into the queue; one that kills its workers ends instead."""
+    rows = execute(conn, "recover_runs").all()
+    for row in rows:
+        detail = {"lost_worker": str(row.worker_id), "deaths": row.deaths}
+        _note(conn, row.tenant_id, row.id, "run.recovered", "interlock", RunStatus.QUEUED, detail)
+        if row.deaths > most_deaths:
+            hold = Hold(row.tenant_id, row.id, "", row.epoch, row.worker_id)
+            end(
+                conn,
+                hold,
+                exit=Exit.FAILED,
+                reason=f"{row.deaths} workers died over this run without a step done.",
+                status=RunStatus.QUEUED,
+                actor="interlock",
+            )
+    return len(rows)
+
+
+def _held(hold: Hold) -> dict[str, Any]:
+    return {"tenant": hold.tenant, "run_id": hold.run_id, "epoch": hold.epoch}
+
+
+def _worker(hold: Hold) -> str:
+    return f"worker:{hold.worker_id}"
+
+
+def _note(
+    conn: Connection,
+    tenant: str,
+    run_id: UUID,
+    event: str,
+    actor: str,
+    status: RunStatus,
+    detail: Mapping[str, Any],
+) -> None:
+    record(
+        conn,
+        tenant=tenant,
+        event=event,
+        actor=actor,
+        run_id=run_id,
+        subject=run_id,
+        state=status,
+        detail=detail,
+    )

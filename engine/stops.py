@@ -1,0 +1,15 @@
+"""Why a run goes no further in this execution."""
+
+from __future__ import annotations
+
+from langgraph.errors import GraphBubbleUp
+
+from .errors import CancelRequested, Fenced
+from .limits import LimitReached
+
+
+class RunStopped(GraphBubbleUp):
+    """The run goes no further; why is in the gate's `stop`."""
+
+
+Stop = LimitReached | CancelRequested | Fenced

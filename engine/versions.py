@@ -1,0 +1,68 @@
+"""Runs that began under another version of their agent: a person chooses."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from uuid_utils.compat import uuid7
+
+from . import runs
+from .audit import record
+from .database import execute
+from .digest import canonical
+from .lifecycle import ApprovalKind
+from .requests import request_approval
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from .agent import Agent
+    from .runs import Claim
+
+_REVIEWERS = ("on-call",)
+
+
+def changed(claim: Claim, agent: Agent) -> bool:
+    """Whether the run was begun with another graph, tools, limits or policy than the worker has."""
+    return claim.fingerprint != agent.fingerprint
+
+
+def choose(conn: Connection, claim: Claim, agent: Agent) -> None:
+    """A run that has done nothing takes the new version; another one waits for a person's word."""
+    hold = claim.hold
+    versions = {"from": claim.fingerprint, "to": agent.fingerprint}
+    if claim.usage.steps == 0 and claim.usage.calls == 0:
+        execute(
+            conn,
+            "repin_run",
+            tenant=hold.tenant,
+            run_id=hold.run_id,
+            fingerprint=agent.fingerprint,
+        )
+        record(
+            conn,
+            tenant=hold.tenant,
+            event="run.repinned",
+            actor=f"worker:{hold.worker_id}",
+            run_id=hold.run_id,
+            detail=versions,
+        )
+        runs.release(conn, hold, active_ms=0)
+        return
+    if not execute(
+        conn, "pending_version", tenant=hold.tenant, run_id=hold.run_id, to=agent.fingerprint
+    ).scalar_one():
+        request_approval(
+            conn,
+            hold,
+            approval_id=uuid7(),
+            kind=ApprovalKind.VERSION,
+            call_id=None,
+            digest=hashlib.sha256(canonical({"run": str(hold.run_id), **versions})).digest(),
+            headline=f"{agent.name} changed while this run was under way",
+            reason="Its graph, tools, limits or policy are not those that the run began with.",
+            preview=versions,
+            reviewers=_REVIEWERS,
+        )
+    runs.park(conn, claim, active_ms=0)

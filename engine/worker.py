@@ -1,0 +1,270 @@
+"""A worker: claims runs, executes them side by side, and lets go of them in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy.exc import DBAPIError
+from uuid_utils.compat import uuid7
+
+from . import runs
+from .approvals import expire_due
+from .audit import record
+from .database import execute, first_line
+from .errors import CancelRequested
+from .execution import Ended, Execution, Parked, Released
+from .lease import Lease
+from .strict import require_strict
+from .versions import changed, choose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Connection
+
+    from .agent import Agent
+    from .database import Database
+    from .execution import Ending
+    from .runs import Claim
+    from .saver import Pool
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How a worker works.
+
+    Attributes:
+        concurrency: runs executed side by side.
+        lease_seconds: how long its runs stay its own without a sign of life.
+        poll_seconds: how often it looks without being told to.
+        most_deaths: workers that one run may take along without a step done, before it ends.
+    """
+
+    concurrency: int = 8
+    lease_seconds: float = 15.0
+    poll_seconds: float = 1.0
+    most_deaths: int = 10
+    tenant: str = "default"
+
+
+class Worker:
+    """Executes the runs of some agents until it is told to stop.
+
+    Raises:
+        UsageError: checkpoints would be deserialised permissively.
+    """
+
+    def __init__(
+        self, db: Database, agents: Sequence[Agent], settings: WorkerSettings | None = None
+    ) -> None:
+        require_strict()
+        self.id: UUID = uuid7()
+        self._db = db
+        self._agents = {agent.name: agent for agent in agents}
+        self._settings = settings or WorkerSettings()
+        self._executing: dict[UUID, Execution] = {}
+        self._stopping = threading.Event()
+        self._lease = Lease(db, self.id, self._settings.lease_seconds)
+        self._wake: Callable[[], None] = lambda: None
+
+    def run(self) -> None:
+        """Work until `stop`; blocks."""
+        asyncio.run(self._main())
+
+    def stop(self) -> None:
+        """Claim nothing more, finish the steps in hand, release the runs, and return from `run`."""
+        self._stopping.set()
+        self._wake()
+
+    async def _main(self) -> None:
+        loop = asyncio.get_running_loop()
+        # a sync tool and the statements around it may each hold a thread
+        loop.set_default_executor(ThreadPoolExecutor(4 * self._settings.concurrency + 8))
+        due = asyncio.Event()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop has ended: so has the worker
+                loop.call_soon_threadsafe(due.set)
+
+        self._wake = wake
+        await asyncio.to_thread(self._register)
+        listener = asyncio.create_task(self._listen(due))
+        pool: Pool = AsyncConnectionPool(
+            self._db.url,
+            min_size=1,
+            max_size=self._settings.concurrency + 2,
+            kwargs={"autocommit": True, "prepare_threshold": None},
+            open=False,
+        )
+        async with pool:
+            try:
+                await self._loop(pool, due)
+                await self._drain()
+            finally:
+                listener.cancel()
+                await asyncio.to_thread(self._lease.stop)
+
+    def _register(self) -> None:
+        fingerprints = [agent.fingerprint for agent in self._agents.values()]
+        with self._db.begin() as conn:
+            for agent in self._agents.values():
+                register(conn, agent, tenant=self._settings.tenant, worker_id=self.id)
+        self._lease.start(fingerprints)
+        log.info("worker.started", worker_id=str(self.id), agents=sorted(self._agents))
+
+    async def _loop(self, pool: Pool, due: asyncio.Event) -> None:
+        tasks: set[asyncio.Task[None]] = set()
+        next_sweep = 0.0
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            due.clear()
+            if loop.time() >= next_sweep:
+                await asyncio.to_thread(self._guarded, self._sweep)
+                next_sweep = loop.time() + self._settings.poll_seconds
+            for claim in await asyncio.to_thread(self._guarded, self._claim) or ():
+                task = asyncio.create_task(self._execute(pool, claim))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+                task.add_done_callback(lambda _: due.set())
+            try:
+                await asyncio.wait_for(due.wait(), self._settings.poll_seconds)
+            except TimeoutError:
+                continue
+        self._tasks = tasks
+
+    async def _drain(self) -> None:
+        for execution in list(self._executing.values()):
+            execution.drain()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        log.info("worker.stopped", worker_id=str(self.id))
+
+    def _guarded(self, work: Callable[[], Any]) -> Any:
+        """The loop's edge: without the database there is nothing to do but to try again."""
+        try:
+            return work()
+        except (DBAPIError, psycopg.Error) as error:
+            log.warning("worker.database_lost", error=first_line(error))
+            return None
+
+    def _claim(self) -> list[Claim]:
+        free = self._settings.concurrency - len(self._executing)
+        if free < 1 or not self._lease.is_good():
+            return []
+        fingerprints = {name: agent.fingerprint for name, agent in self._agents.items()}
+        with self._db.begin() as conn:
+            return runs.claim(
+                conn,
+                tenant=self._settings.tenant,
+                worker_id=self.id,
+                agents=fingerprints,
+                free=free,
+            )
+
+    def _sweep(self) -> None:
+        expire_due(self._db)
+        with self._db.begin() as conn:
+            runs.recover(conn, most_deaths=self._settings.most_deaths)
+            cancelled = execute(conn, "cancelled_runs", worker_id=self.id).all()
+        for row in cancelled:
+            execution = self._executing.get(row.id)
+            if execution is not None:
+                execution.gate.halt(CancelRequested(row.cancel_requested_by))
+
+    async def _execute(self, pool: Pool, claim: Claim) -> None:
+        agent = self._agents[claim.hold.agent]
+        ids = {"run_id": str(claim.hold.run_id), "agent": agent.name}
+        log.info("run.claimed", **ids, epoch=claim.hold.epoch)
+        if changed(claim, agent):
+            await asyncio.to_thread(self._choose_version, claim, agent)
+            return
+        execution = Execution(self._db, pool, agent, claim, self._lease)
+        self._executing[claim.hold.run_id] = execution
+        try:
+            ending = await execution.run()
+            await asyncio.to_thread(self._close, execution, ending)
+        finally:
+            del self._executing[claim.hold.run_id]
+        log.info("run.left", **ids, ending=_word(ending), reason=getattr(ending, "reason", None))
+
+    def _choose_version(self, claim: Claim, agent: Agent) -> None:
+        self._db.retry(lambda conn: choose(conn, claim, agent), patience=float("inf"))
+
+    def _close(self, execution: Execution, ending: Ending) -> None:
+        """Write the ending down, however long the database is away."""
+        claim, hold = execution.claim, execution.claim.hold
+        active_ms = execution.gate.active_ms()
+
+        def write(conn: Connection) -> None:
+            match ending:
+                case Parked():
+                    runs.park(conn, claim, active_ms=active_ms)
+                case Released():
+                    runs.release(conn, hold, active_ms=active_ms, delay=ending.delay)
+                case Ended():
+                    runs.end(
+                        conn,
+                        hold,
+                        exit=ending.exit,
+                        reason=ending.reason,
+                        output=ending.output,
+                        active_ms=active_ms,
+                    )
+
+        self._db.retry(write, patience=float("inf"))
+
+    async def _listen(self, due: asyncio.Event) -> None:
+        """Look as soon as something happens; where notifications do not pass, polling does it."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._db.url, autocommit=True
+                ) as conn:
+                    await conn.execute(f"listen {runs.CHANNEL}")
+                    async for _ in conn.notifies():
+                        due.set()
+            except psycopg.Error as error:
+                log.warning("worker.listener_lost", error=first_line(error))
+            await asyncio.sleep(1.0)
+
+
+def register(conn: Connection, agent: Agent, *, tenant: str, worker_id: UUID) -> None:
+    """Make an agent known: its tools, limits and policy, so that runs of it can be asked for."""
+    policy = agent.policy
+    if execute(conn, "store_policy", digest=policy.digest, text=policy.text).rowcount:
+        _note(conn, tenant, worker_id, "policy.stored", {"policy": policy.digest})
+    is_new = execute(
+        conn,
+        "register_agent",
+        tenant=tenant,
+        name=agent.name,
+        fingerprint=agent.fingerprint,
+        policy_digest=policy.digest,
+        tools=json.dumps(agent.tools_as_json()),
+        limits=json.dumps(agent.limits.as_json()),
+    ).scalar_one()
+    if is_new:
+        detail = {"agent": agent.name, "fingerprint": agent.fingerprint, "policy": policy.digest}
+        _note(conn, tenant, worker_id, "agent.registered", detail)
+
+
+def _note(
+    conn: Connection, tenant: str, worker_id: UUID, event: str, detail: dict[str, str]
+) -> None:
+    record(conn, tenant=tenant, event=event, actor=f"worker:{worker_id}", detail=detail)
+
+
+def _word(ending: Ending) -> str:
+    return str(ending.exit) if isinstance(ending, Ended) else type(ending).__name__.lower()

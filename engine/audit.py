@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .database import execute
+from .database import execute, storable
 from .digest import canonical
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def record(
         "call": _text(call_id),
         "approval": _text(approval_id),
         "state": state,
-        "detail": dict(detail or {}),
+        "detail": {key: storable(value) for key, value in (detail or {}).items()},
     }
     execute(
         conn,

@@ -139,4 +139,16 @@ def statement(name: str) -> str:
 
 def execute(conn: Connection, name: str, /, **values: Any) -> CursorResult[Any]:
     """Run the statement of that name with these values."""
-    return conn.exec_driver_sql(statement(name), values)
+    return conn.exec_driver_sql(
+        statement(name), {key: storable(value) for key, value in values.items()}
+    )
+
+
+def storable(value: Any) -> Any:
+    """A text as PostgreSQL can hold it: what it cannot is shown escaped, anything else as it is.
+
+    Texts of models, tools and people come here; none may keep a transition from being recorded.
+    """
+    if not isinstance(value, str) or (value.isascii() and "\0" not in value):
+        return value
+    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()

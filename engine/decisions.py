@@ -168,6 +168,7 @@ def _check_answer(conn: Connection, answer: Answer, asked: Row[Any]) -> bytes | 
         )
     if answer.kind is DecisionKind.ANSWER:
         approvals.check_attestation(answer.answer)
+        _exact(answer.answer, "answer")
     if answer.kind is not DecisionKind.EDIT:
         return None
     return _edited(conn, answer, asked)
@@ -184,13 +185,17 @@ def _edited(conn: Connection, answer: Answer, asked: Row[Any]) -> bytes:
             f"The arguments of {asked.tool} are not known here. Nothing was recorded."
         )
     fit_schema(answer.args, schema)
-    try:
-        edited = canonical(dict(answer.args))
-    except ValueError as error:
-        raise InvalidDecision(f"The arguments have no exact JSON form: {error}.") from None
+    edited = _exact(answer.args, "arguments")
     if edited == bytes(asked.args):
         raise InvalidDecision("The arguments are the same as before. Nothing was recorded.")
     return edited
+
+
+def _exact(value: Mapping[str, Any] | None, what: str) -> bytes:
+    try:
+        return canonical(dict(value or {}))
+    except ValueError as error:
+        raise InvalidDecision(f"The {what} have no exact JSON form: {error}.") from None
 
 
 def _note(conn: Connection, answer: Answer, asked: Row[Any], edited: bytes | None) -> None:

@@ -43,6 +43,10 @@ class Fenced(InterlockError):
     """The run is no longer in this executor's hands. Nothing was written."""
 
 
+class DatabaseLost(InterlockError):
+    """The database was away for longer than a call waits for it; the run goes on later."""
+
+
 class CancelRequested(InterlockError):
     """A person cancelled the run; nothing more of it starts."""
 

@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.exc import DBAPIError
 
 from ..tools.gated import current_gate
-from .errors import CancelRequested, Fenced
+from .errors import CancelRequested, DatabaseLost, Fenced
 from .gate import RunGate
 from .lifecycle import Exit
 from .limits import LimitReached
@@ -181,6 +181,8 @@ def _stopped(stop: Stop) -> Ending:
             return Ended(Exit.LIMIT_REACHED, str(stop))
         case CancelRequested():
             return Ended(Exit.CANCELLED, str(stop))
+        case DatabaseLost():
+            return Released(str(stop), delay=1.0)
         case Fenced():
             return Released(str(stop))
 

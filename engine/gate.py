@@ -18,15 +18,16 @@ from langchain_core.tools import ToolException
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Interrupt
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from ..tools.gated import CallContext, NotDone, Refused, serving
 from ..tools.vault import open_vault
 from . import journal
 from .call import Call, Place, Proposal
-from .database import execute
+from .database import execute, first_line
 from .doubt import recover
-from .errors import CancelRequested, Conflict, Fenced
+from .errors import CancelRequested, Conflict, DatabaseLost, Fenced
 from .judgement import Judgement, forbid, judge
 from .lifecycle import CallState
 from .limits import LimitReached
@@ -196,6 +197,10 @@ class RunGate:
         except (Fenced, CancelRequested) as stop:
             self.halt(stop)
             raise RunStopped(str(stop)) from None
+        except DBAPIError as error:
+            away = DatabaseLost(f"The database cannot be used: {first_line(error)}.")
+            self.halt(away)
+            raise RunStopped(str(away)) from error
 
     def _declared(self, ask: Ask) -> Ask:
         """The call with the tool as the agent declares it, whatever a copy of it says of itself."""

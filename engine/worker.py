@@ -23,6 +23,7 @@ from .database import execute, first_line
 from .errors import CancelRequested
 from .execution import Ended, Execution, Parked, Released
 from .lease import Lease
+from .lifecycle import Exit
 from .strict import require_strict
 from .versions import changed, choose
 
@@ -75,6 +76,7 @@ class Worker:
         self._agents = {agent.name: agent for agent in agents}
         self._settings = settings or WorkerSettings()
         self._executing: dict[UUID, Execution] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = threading.Event()
         self._lease = Lease(db, self.id, self._settings.lease_seconds)
         self._wake: Callable[[], None] = lambda: None
@@ -125,7 +127,6 @@ class Worker:
         log.info("worker.started", worker_id=str(self.id), agents=sorted(self._agents))
 
     async def _loop(self, pool: Pool, due: asyncio.Event) -> None:
-        tasks: set[asyncio.Task[None]] = set()
         next_sweep = 0.0
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
@@ -135,14 +136,13 @@ class Worker:
                 next_sweep = loop.time() + self._settings.poll_seconds
             for claim in await asyncio.to_thread(self._guarded, self._claim) or ():
                 task = asyncio.create_task(self._execute(pool, claim))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
                 task.add_done_callback(lambda _: due.set())
             try:
                 await asyncio.wait_for(due.wait(), self._settings.poll_seconds)
             except TimeoutError:
                 continue
-        self._tasks = tasks
 
     async def _drain(self) -> None:
         for execution in list(self._executing.values()):
@@ -194,6 +194,10 @@ class Worker:
         self._executing[claim.hold.run_id] = execution
         try:
             ending = await execution.run()
+            await asyncio.to_thread(self._close, execution, ending)
+        except Exception as error:  # the edge: whatever it is, the run must not be left hanging
+            log.exception("run.broke", **ids)
+            ending = Ended(Exit.FAILED, f"The engine failed: {type(error).__name__}: {error}")
             await asyncio.to_thread(self._close, execution, ending)
         finally:
             del self._executing[claim.hold.run_id]

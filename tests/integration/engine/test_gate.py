@@ -592,3 +592,27 @@ def test_a_copy_of_a_tool_cannot_declare_itself_harmless(lab: Lab) -> None:
     assert lab.settled(run_id)["status"] == "waiting"
     assert lab.calls(run_id)[0]["effect"] == "irreversible"
     assert lab.effects == []
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\ud800", "😀" * 3])
+def test_no_text_keeps_a_run_from_being_recorded(lab: Lab, odd: str) -> None:
+    @tool(effect="read")
+    def look(n: int) -> str:
+        """Look."""
+        if n:
+            raise ValueError(odd)
+        return odd
+
+    wipe = wipe_tool(lab, headline=lambda volume: f"Wipe {odd}")
+
+    def node(_: Any) -> dict[str, Any]:
+        look.invoke({"n": 0})
+        look.invoke({"n": 1})
+        wipe.invoke({"volume": "v7"})
+        raise RuntimeError(odd)
+
+    agent = Agent("a", graph=one_node(node), tools=[look, wipe])
+    lab.work(agent)
+    run_id = lab.start(agent)
+    lab.decide(lab.pending(run_id)[0], "reject", reason=f"because {odd}")
+    assert lab.ended(run_id)["exit"] == "failed"

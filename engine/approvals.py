@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from .answer import Answer
     from .database import Database
-    from .decisions import Answer
 
 _CLOSES = {
     DecisionKind.APPROVE: ApprovalState.APPROVED,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
 from . import approvals
+from .answer import Answer, Decided
 from .audit import record
 from .database import execute
 from .digest import canonical
@@ -19,44 +19,18 @@ from .tool_arguments import fit_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
-    from uuid import UUID
 
     from sqlalchemy import Connection, Row
 
     from .database import Database
+
+__all__ = ["Answer", "Decided", "decide"]
 
 _ALLOWED: Mapping[ApprovalKind, frozenset[DecisionKind]] = {
     ApprovalKind.CALL: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EDIT}),
     ApprovalKind.IN_DOUBT: frozenset({DecisionKind.ANSWER}),
     ApprovalKind.VERSION: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT}),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one reviewer answers to an approval; `digest` is what the reviewer saw, in hex."""
-
-    tenant: str
-    approval_id: UUID
-    reviewer: str
-    kind: DecisionKind
-    digest: str
-    via: str
-    reason: str | None = None
-    args: Mapping[str, Any] | None = None
-    answer: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision that is committed, and the state of its approval after it."""
-
-    approval_id: UUID
-    state: ApprovalState
-    run_id: UUID
-    call_id: UUID | None
-    at: datetime
 
 
 def decide(db: Database, answer: Answer) -> Decided:

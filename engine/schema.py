@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -22,7 +22,7 @@ _TIME = sa.DateTime(timezone=True)
 _metadata = sa.MetaData()
 
 
-def _table(name: str, /, **columns: object) -> sa.Table:
+def _table(name: str, /, **columns: Any) -> sa.Table:
     return sa.Table(name, _metadata, *(sa.Column(key, kind) for key, kind in columns.items()))
 
 

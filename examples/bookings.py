@@ -2,9 +2,8 @@
 
 from typing import TypedDict
 
-from langgraph.graph import END, START, StateGraph
-
 from interlock import Agent, tool
+from langgraph.graph import END, START, StateGraph
 
 BOOKINGS = {"RB-20418": "€412.00", "RB-20311": "€164.00"}
 

@@ -1,6 +1,7 @@
 """Runs, calls, approvals, decisions, reviewers and the audit log."""
 
 from importlib.resources import files
+from typing import Any
 
 from alembic import op
 
@@ -12,4 +13,5 @@ def upgrade() -> None:
     """Make everything; the text is in `migrations/sql/0001_start.sql`."""
     text = files("interlock.engine.migrations").joinpath("sql", "0001_start.sql").read_text("utf-8")
     # past SQLAlchemy: many statements, and % as itself
-    op.get_bind().connection.driver_connection.execute(text)
+    driver: Any = op.get_bind().connection.driver_connection
+    driver.execute(text)

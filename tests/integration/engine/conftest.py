@@ -32,14 +32,16 @@ class Lab:
 
     def work(self, *agents: Agent, **settings: Any) -> Worker:
         """A worker for these agents, in a thread."""
-        worker = Worker(
-            self.database, agents, WorkerSettings(poll_seconds=0.1, **settings)
-        )
+        worker = Worker(self.database, agents, WorkerSettings(poll_seconds=0.1, **settings))
         thread = threading.Thread(target=worker.run)
         thread.start()
         self._workers.append((worker, thread))
         names = [agent.fingerprint for agent in agents]
-        self.until(lambda: self.one("select count(*) = %s from agents where fingerprint = any(%s)", len(names), names))
+        self.until(
+            lambda: self.one(
+                "select count(*) = %s from agents where fingerprint = any(%s)", len(names), names
+            )
+        )
         return worker
 
     def rest(self) -> None:
@@ -83,7 +85,10 @@ class Lab:
         """Answer an approval as Dana."""
         fields = {"reviewer": "dana", "digest": bytes(approval["digest"]).hex(), "via": "api"}
         answer = Answer(
-            tenant="default", approval_id=approval["id"], kind=DecisionKind(kind), **{**fields, **more}
+            tenant="default",
+            approval_id=approval["id"],
+            kind=DecisionKind(kind),
+            **{**fields, **more},
         )
         return decide(self.database, answer)
 
@@ -117,5 +122,3 @@ def lab(database: Database, reviewer: object) -> Iterator[Lab]:
     made = Lab(database)
     yield made
     made.rest()
-
-

@@ -36,9 +36,7 @@ def ask(name: str, args: dict[str, Any], call_id: str) -> dict[str, Any]:
     return {"name": name, "args": args, "id": call_id, "type": "tool_call"}
 
 
-def scripted(
-    tools: Sequence[GatedTool], *turns: Sequence[dict[str, Any]]
-) -> StateGraph[Any]:
+def scripted(tools: Sequence[GatedTool], *turns: Sequence[dict[str, Any]]) -> StateGraph[Any]:
     """A ReAct loop whose model proposes the given calls, turn by turn, and then ends."""
 
     def model(state: MessagesState) -> dict[str, Any]:

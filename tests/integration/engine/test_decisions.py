@@ -39,7 +39,7 @@ permit (principal, action, resource) when {{ context.effect == "irreversible" }}
 def wiper(lab: Lab, name: str = "a", **more: Any) -> Agent:
     """An agent that wipes volume v7."""
 
-    @tool(effect="irreversible", headline=lambda volume, force: f"Wipe {volume}")
+    @tool(effect="irreversible", headline=lambda volume, **_: f"Wipe {volume}")
     def wipe(volume: str, force: bool = False) -> str:  # noqa: FBT001, FBT002
         """Wipe a volume."""
         lab.effects.append(f"wipe {volume} {force}")
@@ -52,7 +52,12 @@ def wiper(lab: Lab, name: str = "a", **more: Any) -> Agent:
 def another_reviewer(lab: Lab, name: str, *groups: str) -> None:
     """An account beside Dana's."""
     accounts.add_reviewer(
-        lab.database, tenant="default", name=name, password="long enough for a test", groups=groups, by="operator:tests"
+        lab.database,
+        tenant="default",
+        name=name,
+        password="long enough for a test",
+        groups=groups,
+        by="operator:tests",
     )
 
 
@@ -105,12 +110,16 @@ def test_of_two_who_decide_at_once_one_wins_and_the_other_is_told(lab: Lab) -> N
             kind = "approve" if int(name[1:]) % 2 else "reject"
             try:
                 return lab.decide(held, kind, reviewer=name, reason="my view")
-            except AlreadyDecided as late:
-                return late
+            except AlreadyDecided as refused:
+                return refused
 
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(click, names))
-        won = [name for name, a in zip(names, answers, strict=True) if not isinstance(a, AlreadyDecided)]
+        won = [
+            name
+            for name, a in zip(names, answers, strict=True)
+            if not isinstance(a, AlreadyDecided)
+        ]
         assert len(won) == 1
         late = [a for a in answers if isinstance(a, AlreadyDecided)]
         assert all(a.by == won[0] and won[0] in str(a) for a in late)
@@ -247,7 +256,9 @@ def test_an_edit_that_only_the_tool_itself_refuses_is_forbidden_and_told(lab: La
         lab.effects.append(volume)
         return "wiped"
 
-    agent = Agent("a", graph=one_node(lambda _: {"said": wipe.invoke({"volume": "v7"})}), tools=[wipe])
+    agent = Agent(
+        "a", graph=one_node(lambda _: {"said": wipe.invoke({"volume": "v7"})}), tools=[wipe]
+    )
     lab.work(agent)
     run_id = lab.start(agent)
     lab.decide(lab.pending(run_id)[0], "edit", args={"volume": "x7"})
@@ -276,7 +287,9 @@ def test_cancelling_a_waiting_run_is_not_a_rejection(lab: Lab) -> None:
     run_id = lab.start(agent)
     held = lab.pending(run_id)[0]
     lab.settled(run_id)
-    assert request_cancel(lab.database, tenant="default", run_id=run_id, by="reviewer:dana") == "ended"
+    assert (
+        request_cancel(lab.database, tenant="default", run_id=run_id, by="reviewer:dana") == "ended"
+    )
     assert lab.run(run_id)["exit"] == "cancelled"
     with pytest.raises(AlreadyDecided, match="cancelled"):
         lab.decide(held)
@@ -303,7 +316,10 @@ def test_a_running_run_is_cancelled_and_starts_nothing_more(lab: Lab) -> None:
     lab.work(agent)
     run_id = lab.start(agent)
     lab.until(lambda: lab.effects)
-    assert request_cancel(lab.database, tenant="default", run_id=run_id, by="reviewer:dana") == "running"
+    assert (
+        request_cancel(lab.database, tenant="default", run_id=run_id, by="reviewer:dana")
+        == "running"
+    )
     assert lab.ended(run_id)["exit"] == "cancelled"
     count = len(lab.effects)
     lab.silence()
@@ -314,7 +330,12 @@ def test_a_running_run_is_cancelled_and_starts_nothing_more(lab: Lab) -> None:
 def test_a_repeated_request_starts_one_run(lab: Lab) -> None:
     agent = wiper(lab)
     lab.work(agent)
-    asked = {"tenant": "default", "agent": "a", "requested_by": "reviewer:dana", "idempotency_key": "k"}
+    asked = {
+        "tenant": "default",
+        "agent": "a",
+        "requested_by": "reviewer:dana",
+        "idempotency_key": "k",
+    }
 
     def request(_: int) -> Any:
         return create_run(lab.database, input={"x": 1}, **asked)
@@ -329,7 +350,9 @@ def test_a_repeated_request_starts_one_run(lab: Lab) -> None:
 
 def test_a_run_of_an_unknown_agent_is_refused(lab: Lab) -> None:
     with pytest.raises(NotFound, match="no worker has registered it"):
-        create_run(lab.database, tenant="default", agent="ghost", input={}, requested_by="reviewer:dana")
+        create_run(
+            lab.database, tenant="default", agent="ghost", input={}, requested_by="reviewer:dana"
+        )
 
 
 @pytest.mark.parametrize(("kind", "end"), [("approve", "completed"), ("reject", "rejected")])
@@ -375,7 +398,12 @@ def test_a_forged_resume_starts_nothing(lab: Lab) -> None:
     held = lab.pending(run_id)[0]
     lab.settled(run_id)
     lab.rest()
-    for forged in (True, {"type": "accept"}, {str(held["call_id"]): "approve"}, {held["call_id"].hex: True}):
+    for forged in (
+        True,
+        {"type": "accept"},
+        {str(held["call_id"]): "approve"},
+        {held["call_id"].hex: True},
+    ):
         _resume(lab, agent, Command(resume=forged), run_id)
         assert lab.effects == []
         assert lab.run(run_id)["status"] == "waiting"
@@ -403,7 +431,9 @@ def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
 
     async def execute() -> None:
         kwargs: Any = {"autocommit": True}
-        async with AsyncConnectionPool(lab.database.url, min_size=1, kwargs=kwargs, open=False) as pool:
+        async with AsyncConnectionPool(
+            lab.database.url, min_size=1, kwargs=kwargs, open=False
+        ) as pool:
             graph: Any = agent.compiled.copy({"checkpointer": FencedSaver(pool, claim.hold)})
             current_gate.set(RunGate(lab.database, agent, claim, lease))
             config: Any = {"configurable": {"thread_id": str(run_id)}}
@@ -421,7 +451,13 @@ def test_an_approval_of_another_kind_of_answer_is_refused(lab: Lab) -> None:
     lab.work(agent)
     held = lab.pending(lab.start(agent))[0]
     answer = Answer(
-        "default", held["id"], "dana", DecisionKind.ANSWER, bytes(held["digest"]).hex(), "api", answer={"happened": True}
+        "default",
+        held["id"],
+        "dana",
+        DecisionKind.ANSWER,
+        bytes(held["digest"]).hex(),
+        "api",
+        answer={"happened": True},
     )
     with pytest.raises(InvalidDecision, match="approve, edit, reject"):
         decide(lab.database, answer)

@@ -51,7 +51,9 @@ def async_wipe_tool(lab: Lab) -> Any:
 
 WAYS: dict[str, Callable[[Any], Any]] = {
     "invoke": lambda wipe: wipe.invoke({"volume": "v7"}),
-    "invoke without callbacks": lambda wipe: wipe.invoke({"volume": "v7"}, config={"callbacks": []}),
+    "invoke without callbacks": lambda wipe: wipe.invoke(
+        {"volume": "v7"}, config={"callbacks": []}
+    ),
     "run": lambda wipe: wipe.run({"volume": "v7"}),
     "batch": lambda wipe: wipe.batch([{"volume": "v7"}])[0],
     "call": lambda wipe: wipe.invoke(ask("wipe", {"volume": "v7"}, "a")).content,
@@ -197,12 +199,18 @@ def test_a_tool_without_a_declaration_is_held(lab: Lab) -> None:
     run_id = lab.start(agent)
     assert lab.settled(run_id)["status"] == "waiting"
     call = lab.calls(run_id)[0]
-    assert (call["effect"], call["source"], call["rule"]) == ("irreversible", "default", "undeclared")
+    assert (call["effect"], call["source"], call["rule"]) == (
+        "irreversible",
+        "default",
+        "undeclared",
+    )
 
 
 def test_the_function_is_not_reachable_from_the_tool(lab: Lab) -> None:
     wipe = wipe_tool(lab)
-    inner = StructuredTool.from_function(lambda volume: lab.effects.append(volume), name="x", description="x")
+    inner = StructuredTool.from_function(
+        lambda volume: lab.effects.append(f"x {volume}"), name="x", description="x"
+    )
     for gated in (wipe, gate(inner)):
         for name in ("func", "coroutine", "inner", "_func"):
             assert not hasattr(gated, name)
@@ -219,11 +227,16 @@ def _reachable(gated: Any) -> list[Any]:
         if id(thing) in seen or len(seen) > 5000:
             continue
         seen[id(thing)] = thing
-        for attributes in (getattr(thing, "__dict__", None), getattr(thing, "__pydantic_private__", None)):
+        for attributes in (
+            getattr(thing, "__dict__", None),
+            getattr(thing, "__pydantic_private__", None),
+        ):
             if isinstance(attributes, dict):
                 todo += attributes.values()
         slots = getattr(type(thing), "__slots__", ())
-        todo += [getattr(thing, name) for name in slots if name != "__weakref__" and hasattr(thing, name)]
+        todo += [
+            getattr(thing, name) for name in slots if name != "__weakref__" and hasattr(thing, name)
+        ]
     return [thing for thing in seen.values() if callable(thing) and not isinstance(thing, type)]
 
 
@@ -258,7 +271,9 @@ def test_another_tool_under_the_same_name_is_refused(lab: Lab) -> None:
         lab.effects.append(f"impostor {volume}")
         return "done"
 
-    agent = Agent("a", graph=one_node(lambda _: {"said": impostor.invoke({"volume": "v"})}), tools=[declared])
+    agent = Agent(
+        "a", graph=one_node(lambda _: {"said": impostor.invoke({"volume": "v"})}), tools=[declared]
+    )
     lab.work(agent)
     run_id = lab.start(agent)
     assert lab.settled(run_id)["status"] == "ended"
@@ -289,7 +304,10 @@ def test_calls_sent_to_tasks_of_their_own_are_gated(lab: Lab) -> None:
     calls = [ask("wipe", {"volume": f"v{n}"}, "id") for n in range(3)]
     graph.add_conditional_edges(
         START,
-        lambda _: [Send("tools", {"__type": "tool_call_with_context", "tool_call": c, "state": {}}) for c in calls],
+        lambda _: [
+            Send("tools", {"__type": "tool_call_with_context", "tool_call": c, "state": {}})
+            for c in calls
+        ],
         ["tools"],
     )
     graph.add_edge("tools", END)
@@ -334,11 +352,13 @@ def test_create_agent_of_langchain_works_unchanged(lab: Lab) -> None:
     from langchain_core.messages import AIMessage  # noqa: PLC0415
 
     class Model(GenericFakeChatModel):
-        def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        def bind_tools(self, *_: Any, **__: Any) -> Any:
             return self
 
     wipe = wipe_tool(lab)
-    replies = iter([AIMessage("", tool_calls=[ask("wipe", {"volume": "v7"}, "a")]), AIMessage("done")])
+    replies = iter(
+        [AIMessage("", tool_calls=[ask("wipe", {"volume": "v7"}, "a")]), AIMessage("done")]
+    )
     agent = Agent("a", graph=create_agent(Model(messages=replies), [wipe]), tools=[wipe])
     lab.work(agent)
     run_id = lab.start(agent, {"messages": [{"role": "user", "content": "go"}]})
@@ -381,7 +401,9 @@ def test_an_error_of_an_irreversible_call_leaves_it_in_doubt(lab: Lab) -> None:
         lab.effects.append(volume)
         raise TimeoutError("no answer from the provider")
 
-    agent = Agent("a", graph=one_node(lambda _: {"said": wipe.invoke({"volume": "v7"})}), tools=[wipe])
+    agent = Agent(
+        "a", graph=one_node(lambda _: {"said": wipe.invoke({"volume": "v7"})}), tools=[wipe]
+    )
     lab.work(agent)
     run_id = lab.start(agent)
     lab.decide(lab.pending(run_id)[0])
@@ -411,7 +433,9 @@ def test_a_person_settles_a_doubt(lab: Lab, answer: Any, state: str, said: str) 
         """Wipe a volume."""
         raise ConnectionError(volume)
 
-    agent = Agent("a", graph=one_node(lambda _: {"said": wipe.invoke({"volume": "v7"})}), tools=[wipe])
+    agent = Agent(
+        "a", graph=one_node(lambda _: {"said": wipe.invoke({"volume": "v7"})}), tools=[wipe]
+    )
     lab.work(agent)
     run_id = lab.start(agent)
     lab.decide(lab.pending(run_id)[0])
@@ -427,7 +451,9 @@ def test_a_body_that_knows_that_nothing_happened_says_so(lab: Lab) -> None:
         """Wipe a volume."""
         raise NotDone(f"{volume} is locked")
 
-    agent = Agent("a", graph=one_node(lambda _: {"said": wipe.invoke({"volume": "v7"})}), tools=[wipe])
+    agent = Agent(
+        "a", graph=one_node(lambda _: {"said": wipe.invoke({"volume": "v7"})}), tools=[wipe]
+    )
     lab.work(agent)
     run_id = lab.start(agent)
     lab.decide(lab.pending(run_id)[0])
@@ -441,7 +467,9 @@ def test_an_error_of_a_read_is_the_agents_answer(lab: Lab) -> None:
         """Look."""
         raise ValueError(f"{place} is dark")
 
-    agent = Agent("a", graph=one_node(lambda _: {"said": look.invoke({"place": "it"})}), tools=[look])
+    agent = Agent(
+        "a", graph=one_node(lambda _: {"said": look.invoke({"place": "it"})}), tools=[look]
+    )
     lab.work(agent)
     run = lab.ended(lab.start(agent))
     assert run["output"] == {"said": "ValueError: it is dark"}
@@ -470,7 +498,9 @@ def test_a_number_without_an_exact_json_form_is_refused(lab: Lab) -> None:
         lab.effects.append(str(x))
         return x
 
-    agent = Agent("a", graph=one_node(lambda _: {"said": look.invoke({"x": float("nan")})}), tools=[look])
+    agent = Agent(
+        "a", graph=one_node(lambda _: {"said": look.invoke({"x": float("nan")})}), tools=[look]
+    )
     lab.work(agent)
     said = lab.ended(lab.start(agent))["output"]["said"]
     assert said.startswith("look did not run: its arguments have no exact JSON form")
@@ -533,7 +563,7 @@ def test_each_limit_ends_a_run_at_its_number(lab: Lab, limit: str) -> None:
         return "ok"
 
     turns = [[ask("look", {"n": 0 if limit == "repeats" else n}, str(n))] for n in range(50)]
-    limits = {"calls": 100, "repeats": 100, "steps": 100, "seconds": 60, **{limit: 4}}
+    limits = {"calls": 100, "repeats": 100, "steps": 100, "seconds": 60, limit: 4}
     if limit == "seconds":
         limits["seconds"] = 1
     agent = Agent("a", graph=scripted([look], *turns), tools=[look], limits=Limits(**limits))
@@ -546,7 +576,9 @@ def test_each_limit_ends_a_run_at_its_number(lab: Lab, limit: str) -> None:
         assert 1 <= len(lab.effects) <= 4
     else:
         assert len(lab.effects) == 4
-    word = {"seconds": "1 active seconds", "repeats": "4 repetitions of the same call"}.get(limit, f"4 {limit}")
+    word = {"seconds": "1 active seconds", "repeats": "4 repetitions of the same call"}.get(
+        limit, f"4 {limit}"
+    )
     assert f"reached its limit of {word}" in run["exit_reason"]
 
 
@@ -586,7 +618,9 @@ def test_a_copy_of_a_tool_cannot_declare_itself_harmless(lab: Lab) -> None:
 
     wipe = wipe_tool(lab)
     harmless = wipe.model_copy(update={"spec": replace(wipe.spec, effect=Effect.READ)})
-    agent = Agent("a", graph=one_node(lambda _: {"said": harmless.invoke({"volume": "v7"})}), tools=[wipe])
+    agent = Agent(
+        "a", graph=one_node(lambda _: {"said": harmless.invoke({"volume": "v7"})}), tools=[wipe]
+    )
     lab.work(agent)
     run_id = lab.start(agent)
     assert lab.settled(run_id)["status"] == "waiting"
@@ -603,7 +637,7 @@ def test_no_text_keeps_a_run_from_being_recorded(lab: Lab, odd: str) -> None:
             raise ValueError(odd)
         return odd
 
-    wipe = wipe_tool(lab, headline=lambda volume: f"Wipe {odd}")
+    wipe = wipe_tool(lab, headline=lambda **_: f"Wipe {odd}")
 
     def node(_: Any) -> dict[str, Any]:
         look.invoke({"n": 0})

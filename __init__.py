@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .engine import strict as _strict  # noqa: F401 - before anything imports langgraph
+from .tools.late import late
 
 if TYPE_CHECKING:
     from .engine.agent import Agent
@@ -15,17 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent", "Client", "Limits", "gate", "tool"]
 
-# Imported when first asked for: the command line starts in a fraction of LangGraph's time.
-_HOMES = {
-    "Agent": ".engine.agent",
-    "Client": ".engine.client",
-    "Limits": ".engine.limits",
-    "gate": ".tools",
-    "tool": ".tools",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'interlock' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name], __name__), name)
+__getattr__ = late(
+    __name__,
+    {
+        "Agent": ".engine.agent",
+        "Client": ".engine.client",
+        "Limits": ".engine.limits",
+        "gate": ".tools",
+        "tool": ".tools",
+    },
+)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+if TYPE_CHECKING:
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-_serde = JsonPlusSerializer()
 _PLAIN = (str, bool, int, float, type(None))
 
 
@@ -54,8 +55,8 @@ def success(value: Any) -> Succeeded:
         except UnicodeEncodeError:
             return _as_text(value)
     try:
-        kind, data = _serde.dumps_typed(value)
-        if kind == "msgpack" and type(_serde.loads_typed((kind, data))) is type(value):
+        kind, data = _serde().dumps_typed(value)
+        if kind == "msgpack" and type(_serde().loads_typed((kind, data))) is type(value):
             return Succeeded(kind, data)
     except (TypeError, ValueError):
         pass
@@ -73,8 +74,17 @@ def read_outcome(kind: str, data: bytes) -> Any:
     if kind == "text":
         return data.decode()
     if kind == "msgpack":
-        return _serde.loads_typed((kind, data))
+        return _serde().loads_typed((kind, data))
     raise ValueError(f"A result of kind '{kind}' cannot be read.")
+
+
+@cache
+def _serde() -> JsonPlusSerializer:
+    """Strict, since `strict` set so before LangGraph was imported."""
+    # late: the web app rarely needs it, and it costs a second
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer  # noqa: PLC0415
+
+    return JsonPlusSerializer()
 
 
 def _as_text(value: Any) -> Succeeded:

@@ -1,9 +1,16 @@
 """Effects, the tool decorator, and tools that ask the gate before they run."""
 
-from .decorator import gate, tool
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .effect import Classification, Effect, Source
-from .gated import CallContext, GatedTool, NotDone, OutsideRun, Refused, current_call
+from .late import late
 from .spec import ToolDeclarationError, ToolSpec
+
+if TYPE_CHECKING:
+    from .decorator import gate, tool
+    from .gated import CallContext, GatedTool, NotDone, OutsideRun, Refused, current_call
 
 __all__ = [
     "CallContext",
@@ -20,3 +27,10 @@ __all__ = [
     "gate",
     "tool",
 ]
+
+_GATED = ("CallContext", "GatedTool", "NotDone", "OutsideRun", "Refused", "current_call")
+
+__getattr__ = late(
+    __name__,
+    {"gate": ".decorator", "tool": ".decorator", **dict.fromkeys(_GATED, ".gated")},
+)

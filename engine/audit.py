@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .database import execute, storable
+from .database import execute, storable, tell
 from .digest import canonical
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def record(
     `subject` and `state` name the row whose state changed: the database refuses to commit such a
     change without its entry.
     """
+    ids = {"run_id": run_id, "call_id": call_id, "approval_id": approval_id}
+    tell(conn, event, actor=actor, **{key: str(value) for key, value in ids.items() if value})
     entry = {
         "v": FORMAT,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),

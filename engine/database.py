@@ -25,6 +25,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 OLDEST_SERVER = 150000
+_TOLD = "interlock.told"
 _LOST = (OperationalError, InterfaceError)
 
 
@@ -52,9 +53,15 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """One transaction: committed at the end of the block, rolled back on an error."""
+        """One transaction: committed at the end of the block, rolled back on an error.
+
+        What `tell` was told in it is logged once it is committed, and not otherwise.
+        """
         with self.engine.begin() as conn:
+            told = conn.info[_TOLD] = []
             yield conn
+        for event, ids in told:
+            log.info(event, **ids)
 
     def retry(self, work: Callable[[Connection], T], *, patience: float = 60.0) -> T:
         """Run `work` in a transaction, again while the connection is lost, for `patience` seconds.
@@ -135,6 +142,11 @@ def redact(url: str) -> str:
 def statement(name: str) -> str:
     """The text of `sql/<name>.sql`."""
     return files(__package__).joinpath("sql", f"{name}.sql").read_text("utf-8")
+
+
+def tell(conn: Connection, event: str, **ids: Any) -> None:
+    """Log an event if and when the transaction is committed."""
+    conn.info[_TOLD].append((event, ids))
 
 
 def execute(conn: Connection, name: str, /, **values: Any) -> CursorResult[Any]:

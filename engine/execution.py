@@ -105,7 +105,8 @@ class Execution:
         output = None
         if begun:
             state = await graph.aget_state(config)
-            if not state.next:
+            # not `next`: that leaves out tasks which are done and whose step was not yet written
+            if not state.tasks:
                 return Ended(Exit.COMPLETED, "The graph ended.", as_json(state.values))
         if left < 1:
             return self._out_of_steps()
@@ -125,7 +126,7 @@ class Execution:
                     return Ended(Exit.FAILED, swallowed)
         except GraphRecursionError:
             # LangGraph counts before it looks whether anything is left to do
-            if (await graph.aget_state(config)).next:
+            if (await graph.aget_state(config)).tasks:
                 return self._out_of_steps()
         return await self._after(graph, config, output)
 
@@ -141,11 +142,11 @@ class Execution:
 
     async def _after(self, graph: Any, config: Any, output: Any) -> Ending:
         state = await graph.aget_state(config)
-        if not state.next:
+        if not state.tasks:
             return Ended(Exit.COMPLETED, "The graph ended.", as_json(output))
         if any(self.gate.parked.values()):
             return Parked()
-        where = ", ".join(state.next)
+        where = ", ".join(task.name for task in state.tasks)
         return Ended(
             Exit.FAILED,
             f"The graph stopped before {where} without a call that waits: an interrupt of its own "

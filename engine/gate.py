@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from langchain_core.tools import ToolException
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Interrupt
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
     from .lease import Lease
     from .runs import Claim
 
-log = structlog.get_logger()
-
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -58,8 +55,11 @@ class Started:
     place: Place
     token: UUID
     arguments: dict[str, Any]
+    term: int
 
 
+_REPEATABLE = ("again", "same_key")
+"""Recoveries by which a call that broke off is simply started again."""
 _LOOK_UP = 0.5
 """Seconds between two looks at whether a run that still works was stopped."""
 
@@ -236,6 +236,7 @@ class RunGate:
         token: UUID = uuid7()
 
         def write(conn: Connection) -> Call | Started | LimitReached:
+            term = self._lease.term()
             call = journal.propose(conn, self._hold, proposal, active_ms=self.active_ms())
             if isinstance(call, LimitReached):
                 return call
@@ -243,7 +244,7 @@ class RunGate:
                 journal.start(conn, self._hold, call, token)
             elif call.start_token != token:
                 return call
-            return Started(call, place, token, arguments)
+            return Started(call, place, token, arguments, term)
 
         written = self._db.retry(write)
         if isinstance(written, LimitReached):
@@ -251,7 +252,6 @@ class RunGate:
             raise RunStopped(str(written))
         if isinstance(written, Started):
             return self._begin(written)
-        log.info("call.proposed", **_ids(written), state=written.state)
         return written
 
     def _judge(self, ask: Ask, args: bytes) -> tuple[dict[str, Any], Judgement]:
@@ -320,22 +320,25 @@ class RunGate:
         arguments = ask.tool.typed(call.args, ask.injected)
         token: UUID = uuid7()
         self._check_stopped()
-        self._db.retry(lambda conn: journal.start(conn, self._hold, call, token))
-        return self._begin(Started(call, place, token, arguments))
+
+        def write(conn: Connection) -> Started:
+            term = self._lease.term()
+            journal.start(conn, self._hold, call, token)
+            return Started(call, place, token, arguments, term)
+
+        return self._begin(self._db.retry(write))
 
     def _begin(self, step: Started) -> Started:
         with self._lock:
             self._started[step.token] = step
-        log.info("call.started", **_ids(step.call))
         return step
 
     def _recover(self, ask: Ask, place: Place, call: Call) -> Started | Call:
         """A call that an earlier executor started and never finished."""
-        if call.recovery in ("again", "same_key"):
+        if call.recovery in _REPEATABLE:
             return self._start(ask, place, call)
         broke_off = "Its worker was lost after it started and before it reported."
         self._db.retry(lambda conn: recover(conn, self._hold, call, broke_off))
-        log.warning("call.in_doubt", **_ids(call))
         found = self._db.retry(lambda conn: journal.find(conn, self._hold, call.key))
         if found is None:
             raise Conflict(f"The call of {call.tool} is gone from the journal.")
@@ -362,10 +365,11 @@ class RunGate:
 
     def _check_send_before(self, step: Started) -> None:
         """The last look before the effect: a process that stood still must not act late."""
-        if self._lease.is_good():
+        if self._lease.is_good(step.term):
             return
-        outcome = Failed("The worker had lost its lease before the effect, so nothing was sent.")
-        self._record_quietly(step, outcome)
+        if step.call.recovery not in _REPEATABLE:
+            sentence = "The worker had lost its lease before the effect, so nothing was sent."
+            self._record_quietly(step, Failed(sentence))
         fenced = Fenced(f"Run {self._hold.run_id} is no longer held by this worker.")
         self.halt(fenced)
         raise RunStopped(str(fenced))
@@ -381,8 +385,6 @@ class RunGate:
         self._record_quietly(step, outcome)
         with self._lock:
             self._started.pop(step.token, None)
-        kind = type(outcome).__name__.lower()
-        log.info("call.finished", **_ids(step.call), outcome=kind)
         if isinstance(outcome, Succeeded):
             return outcome.value
         if isinstance(outcome, InDoubt):
@@ -400,12 +402,3 @@ def _broken(call: Call, error: BaseException) -> Outcome:
 
 def _to_revise(call: Call) -> bool:
     return call.state is CallState.SUPERSEDED and call.edited_args is not None
-
-
-def _ids(call: Call) -> dict[str, str]:
-    return {
-        "run_id": str(call.run_id),
-        "call_id": str(call.id),
-        "approval_id": str(call.approval_id or ""),
-        "tool": call.tool,
-    }

@@ -6,7 +6,7 @@ Each function is one step inside the caller's transaction; the gate opens the tr
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
@@ -102,34 +102,9 @@ def _insert(conn: Connection, hold: Hold, proposal: Proposal) -> None:
         args=proposal.args,
     )
     approval_id: UUID | None = uuid7() if state is CallState.WAITING else None
-    classification, verdict = proposal.classification, proposal.verdict
-    execute(
-        conn,
-        "insert_call",
-        tenant=hold.tenant,
-        id=call_id,
-        run_id=hold.run_id,
-        key=proposal.key,
-        revision=proposal.revision,
-        ns=proposal.place.ns,
-        task_id=proposal.place.task_id,
-        tool_call_id=proposal.place.tool_call_id,
-        tool=proposal.spec.name,
-        tool_version=proposal.spec.version,
-        args=proposal.args,
-        digest=digest,
-        effect=classification.effect,
-        source=classification.source,
-        rule=classification.rule,
-        evidence=json.dumps(classification.evidence),
-        verdict=verdict.outcome,
-        policy_digest=verdict.policy_digest,
-        policies=list(verdict.policies),
-        reason=verdict.reason,
-        recovery=_recovery(proposal),
-        state=state,
-        approval_id=approval_id,
-    )
+    row = _row(proposal, digest=digest, state=state, approval_id=approval_id)
+    execute(conn, "insert_call", tenant=hold.tenant, id=call_id, run_id=hold.run_id, **row)
+    told = ("tool", "tool_version", "revision", "effect", "source", "rule", "policies")
     record(
         conn,
         tenant=hold.tenant,
@@ -141,19 +116,43 @@ def _insert(conn: Connection, hold: Hold, proposal: Proposal) -> None:
         subject=call_id,
         state=state,
         detail={
-            "tool": proposal.spec.name,
-            "tool_version": proposal.spec.version,
+            **{name: row[name] for name in told},
             "digest": digest.hex(),
-            "revision": proposal.revision,
-            "effect": classification.effect,
-            "source": classification.source,
-            "rule": classification.rule,
-            "policy": verdict.policy_digest,
-            "policies": list(verdict.policies),
+            "policy": row["policy_digest"],
         },
     )
     if approval_id is not None:
         _request(conn, hold, proposal, call_id=call_id, approval_id=approval_id, digest=digest)
+
+
+def _row(
+    proposal: Proposal, *, digest: bytes, state: CallState, approval_id: UUID | None
+) -> dict[str, Any]:
+    """What a call is, column by column."""
+    spec, place = proposal.spec, proposal.place
+    classification, verdict = proposal.classification, proposal.verdict
+    return {
+        "key": proposal.key,
+        "revision": proposal.revision,
+        "ns": place.ns,
+        "task_id": place.task_id,
+        "tool_call_id": place.tool_call_id,
+        "tool": spec.name,
+        "tool_version": spec.version,
+        "args": proposal.args,
+        "digest": digest,
+        "effect": classification.effect,
+        "source": classification.source,
+        "rule": classification.rule,
+        "evidence": json.dumps(classification.evidence),
+        "verdict": verdict.outcome,
+        "policy_digest": verdict.policy_digest,
+        "policies": list(verdict.policies),
+        "reason": verdict.reason,
+        "recovery": _recovery(proposal),
+        "state": state,
+        "approval_id": approval_id,
+    }
 
 
 def _recovery(proposal: Proposal) -> str:

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from .database import execute, first_line
+from .errors import Fenced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,7 @@ class Lease:
         self._worker_id = worker_id
         self._seconds = seconds
         self._good_until = 0.0
+        self._term = 0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="interlock-lease", daemon=True)
 
@@ -56,9 +58,25 @@ class Lease:
         self._good_until = asked + self._seconds
         self._thread.start()
 
-    def is_good(self) -> bool:
-        """Whether nobody else may hold this worker's runs now, by a clock that stops never."""
-        return time.clock_gettime(_CLOCK) < self._good_until
+    def is_good(self, term: int | None = None) -> bool:
+        """Whether nobody else may hold this worker's runs now, by a clock that stops never.
+
+        With `term`, whether that was so all the time since `term()` gave it: a lease that ran out
+        and was renewed is good again, but somebody else may have been here in between.
+        """
+        good = time.clock_gettime(_CLOCK) < self._good_until
+        return good and term in (None, self._term)
+
+    def term(self) -> int:
+        """The stretch of time without a lapse that this moment is part of.
+
+        Raises:
+            Fenced: the lease ran out.
+        """
+        term = self._term
+        if not self.is_good(term):
+            raise Fenced("This worker's lease ran out, so nothing was started.")
+        return term
 
     def stop(self) -> None:
         """Give the lease up, so that others need not wait for it to run out."""
@@ -79,4 +97,6 @@ class Lease:
             except DBAPIError as error:
                 log.warning("lease.not_renewed", error=first_line(error))
             else:
+                if not self.is_good():
+                    self._term += 1  # first, so that nobody sees the new lease in the old term
                 self._good_until = asked + self._seconds

@@ -155,7 +155,7 @@ class PostgresServer:
         free = shutil.disk_usage(self.root).free // 2**20
         return (
             f"The embedded PostgreSQL in {self.root} cannot start, {program} failed: {reason}."
-            f" The disk has {free} MB free. Correct the cause (all output is in {self.log}),"
+            f" The disk has {free} MB free now. Correct the cause (all output is in {self.log}),"
             " then start again."
         )
 

@@ -17,7 +17,7 @@ from .lifecycle import CallState, Exit, RunStatus
 from .limits import Limits, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -172,15 +172,26 @@ def park(conn: Connection, held: Claim, *, active_ms: int) -> None:
         conn, "park_run", **_held(hold), want=held.want, active_ms=active_ms
     ).one_or_none()
     if row is not None:
-        _note(
-            conn, hold.tenant, hold.run_id, "run.parked", _worker(hold), RunStatus(row.status), {}
-        )
+        status = RunStatus(row.status)
+        _note(conn, hold.tenant, hold.run_id, "run.parked", _worker(hold), status, {})
+        _honour_cancel(conn, hold, status, row.cancel_requested_by)
 
 
 def release(conn: Connection, hold: Hold, *, active_ms: int, delay: float = 0.0) -> None:
     """Put a run back into the queue for any worker to take up."""
-    if execute(conn, "release_run", **_held(hold), active_ms=active_ms, delay=delay).rowcount:
+    row = execute(
+        conn, "release_run", **_held(hold), active_ms=active_ms, delay=delay
+    ).one_or_none()
+    if row is not None:
         _note(conn, hold.tenant, hold.run_id, "run.released", _worker(hold), RunStatus.QUEUED, {})
+        _honour_cancel(conn, hold, RunStatus.QUEUED, row.cancel_requested_by)
+
+
+def _honour_cancel(conn: Connection, hold: Hold, status: RunStatus, by: str | None) -> None:
+    """End a run that nobody executes any more, if a person asked for that while somebody did."""
+    if by is not None:
+        reason = f"Cancelled by {by}."
+        end(conn, hold, exit=Exit.CANCELLED, reason=reason, status=status, actor=by)
 
 
 def end(
@@ -281,14 +292,20 @@ def request_cancel(db: Database, *, tenant: str, run_id: UUID, by: str) -> str:
         return RunStatus.ENDED
 
 
-def recover(conn: Connection, *, most_deaths: int) -> int:
-    """Put the runs of dead workers back into the queue; one that kills its workers ends instead."""
-    rows = execute(conn, "recover_runs").all()
+def recover(conn: Connection, *, most_deaths: int, worker_id: UUID, in_hand: Sequence[UUID]) -> int:
+    """Put the runs of dead workers back into the queue; one that kills its workers ends instead.
+
+    So do runs that this worker has without knowing, because the answer to its claim was lost: those
+    that are not `in_hand`.
+    """
+    rows = execute(conn, "recover_runs", worker_id=worker_id, in_hand=list(in_hand)).all()
     for row in rows:
+        hold = Hold(row.tenant_id, row.id, "", row.epoch, row.worker_id)
         detail = {"lost_worker": str(row.worker_id), "deaths": row.deaths}
         _note(conn, row.tenant_id, row.id, "run.recovered", "interlock", RunStatus.QUEUED, detail)
-        if row.deaths > most_deaths:
-            hold = Hold(row.tenant_id, row.id, "", row.epoch, row.worker_id)
+        if row.cancel_requested_by is not None:
+            _honour_cancel(conn, hold, RunStatus.QUEUED, row.cancel_requested_by)
+        elif row.deaths > most_deaths:
             end(
                 conn,
                 hold,

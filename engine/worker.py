@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .agent import Agent
     from .database import Database
     from .execution import Ending
+    from .hold import Hold
     from .runs import Claim
     from .saver import Pool
 
@@ -75,8 +76,8 @@ class Worker:
         self._db = db
         self._agents = {agent.name: agent for agent in agents}
         self._settings = settings or WorkerSettings()
-        self._executing: dict[UUID, Execution] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._executing: dict[Hold, Execution] = {}
+        self._tasks: dict[asyncio.Task[None], Hold] = {}
         self._stopping = threading.Event()
         self._lease = Lease(db, self.id, self._settings.lease_seconds)
         self._wake: Callable[[], None] = lambda: None
@@ -136,8 +137,8 @@ class Worker:
                 next_sweep = loop.time() + self._settings.poll_seconds
             for claim in await asyncio.to_thread(self._guarded, self._claim) or ():
                 task = asyncio.create_task(self._execute(pool, claim))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks[task] = claim.hold
+                task.add_done_callback(self._tasks.pop)
                 task.add_done_callback(lambda _: due.set())
             try:
                 await asyncio.wait_for(due.wait(), self._settings.poll_seconds)
@@ -160,7 +161,7 @@ class Worker:
             return None
 
     def _claim(self) -> list[Claim]:
-        free = self._settings.concurrency - len(self._executing)
+        free = self._settings.concurrency - len(self._tasks)
         if free < 1 or not self._lease.is_good():
             return []
         fingerprints = {name: agent.fingerprint for name, agent in self._agents.items()}
@@ -175,23 +176,30 @@ class Worker:
 
     def _sweep(self) -> None:
         expire_due(self._db)
+        in_hand = [hold.run_id for hold in list(self._tasks.values())]
         with self._db.begin() as conn:
-            runs.recover(conn, most_deaths=self._settings.most_deaths)
-            cancelled = execute(conn, "cancelled_runs", worker_id=self.id).all()
-        for row in cancelled:
-            execution = self._executing.get(row.id)
-            if execution is not None:
-                execution.gate.halt(CancelRequested(row.cancel_requested_by))
+            runs.recover(
+                conn,
+                most_deaths=self._settings.most_deaths,
+                worker_id=self.id,
+                in_hand=in_hand,
+            )
+            rows = execute(conn, "cancelled_runs", worker_id=self.id).all()
+        cancelled = {row.id: row.cancel_requested_by for row in rows}
+        for hold, execution in list(self._executing.items()):
+            if hold.run_id in cancelled:
+                execution.gate.halt(CancelRequested(cancelled[hold.run_id]))
 
     async def _execute(self, pool: Pool, claim: Claim) -> None:
         agent = self._agents[claim.hold.agent]
         ids = {"run_id": str(claim.hold.run_id), "agent": agent.name}
-        log.info("run.claimed", **ids, epoch=claim.hold.epoch)
         if changed(claim, agent):
             await asyncio.to_thread(self._choose_version, claim, agent)
             return
         execution = Execution(self._db, pool, agent, claim, self._lease)
-        self._executing[claim.hold.run_id] = execution
+        self._executing[claim.hold] = execution
+        if self._stopping.is_set():
+            execution.drain()
         try:
             ending = await execution.run()
             await asyncio.to_thread(self._close, execution, ending)
@@ -200,8 +208,7 @@ class Worker:
             ending = Ended(Exit.FAILED, f"The engine failed: {type(error).__name__}: {error}")
             await asyncio.to_thread(self._close, execution, ending)
         finally:
-            del self._executing[claim.hold.run_id]
-        log.info("run.left", **ids, ending=_word(ending), reason=getattr(ending, "reason", None))
+            del self._executing[claim.hold]
 
     def _choose_version(self, claim: Claim, agent: Agent) -> None:
         self._db.retry(lambda conn: choose(conn, claim, agent), patience=float("inf"))
@@ -268,7 +275,3 @@ def _note(
     conn: Connection, tenant: str, worker_id: UUID, event: str, detail: dict[str, str]
 ) -> None:
     record(conn, tenant=tenant, event=event, actor=f"worker:{worker_id}", detail=detail)
-
-
-def _word(ending: Ending) -> str:
-    return str(ending.exit) if isinstance(ending, Ended) else type(ending).__name__.lower()

@@ -122,6 +122,11 @@ def gate(
         fingerprint=fingerprint,
         injected=inner._injected_args_keys,  # noqa: SLF001 - LangChain has no public name for it
     )
+    return _shell(inner, body, spec)
+
+
+def _shell(inner: BaseTool, body: Body, spec: ToolSpec) -> GatedTool:
+    """The tool that takes the inner one's place in graphs."""
     return GatedTool(
         key=lock_away(body),
         spec=spec,

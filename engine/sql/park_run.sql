@@ -4,4 +4,4 @@ set status = case when want > %(want)s then 'queued' else 'waiting' end, done = 
     worker_id = null, not_before = clock_timestamp(),
     used_ms = used_ms + %(active_ms)s
 where tenant_id = %(tenant)s and id = %(run_id)s and epoch = %(epoch)s and status = 'running'
-returning status
+returning status, cancel_requested_by

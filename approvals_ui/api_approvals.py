@@ -1,0 +1,85 @@
+"""The JSON API about approvals. Only people's tokens and sessions reach it; no agent has one."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..engine import queries
+from ..engine.decisions import Answer, decide
+from ..engine.lifecycle import DecisionKind
+from .access import Caller, Site, caller
+
+router = APIRouter(prefix="/api/approvals", dependencies=[Depends(caller)], tags=["approvals"])
+
+
+class DecisionRequest(BaseModel):
+    """One reviewer's answer to the call with this digest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: DecisionKind
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+    reason: str | None = Field(default=None, max_length=4000)
+    args: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None
+
+
+@router.get("")
+def approvals(
+    site: Site,
+    status: str | None = None,
+    kind: str | None = None,
+    agent: str | None = None,
+    tool: str | None = None,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> dict[str, Any]:
+    """Approvals; `status=pending` by urgency, else newest first."""
+    with site.database.begin() as conn:
+        return queries.list_approvals(
+            conn,
+            tenant=site.tenant,
+            status=status,
+            kind=kind,
+            agent=agent,
+            tool=tool,
+            cursor=cursor,
+            limit=limit,
+        ).as_json()
+
+
+@router.get("/{approval_id}")
+def approval(site: Site, approval_id: UUID) -> dict[str, Any]:
+    """One approval: the stored call, its digest, and the decisions so far."""
+    with site.database.begin() as conn:
+        return queries.get_approval(conn, tenant=site.tenant, approval_id=approval_id).as_json()
+
+
+@router.post("/{approval_id}/decisions")
+def decisions(
+    site: Site, who: Caller, approval_id: UUID, request: DecisionRequest
+) -> dict[str, Any]:
+    """Record a decision. 403: not a reviewer; 409: too late, or another digest; 422: unfit."""
+    decided = decide(
+        site.database,
+        Answer(
+            tenant=site.tenant,
+            approval_id=approval_id,
+            reviewer=who.name,
+            kind=request.decision,
+            digest=request.digest,
+            via="api",
+            reason=request.reason,
+            args=request.args,
+            answer=request.answer,
+        ),
+    )
+    return {
+        "approval_id": str(decided.approval_id),
+        "state": str(decided.state),
+        "run_id": str(decided.run_id),
+        "call_id": str(decided.call_id) if decided.call_id else None,
+        "at": decided.at.isoformat(),
+    }

@@ -1,0 +1,101 @@
+"""The JSON API about runs, tools, policies and the audit log."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..engine import queries
+from ..engine.runs import create_run, request_cancel
+from .access import Caller, Site, caller
+
+router = APIRouter(prefix="/api", dependencies=[Depends(caller)], tags=["runs"])
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+class RunRequest(BaseModel):
+    """A run to start; the same idempotency key with the same request starts nothing new."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent: str = Field(min_length=1, max_length=100)
+    input: Any
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
+    tags: dict[str, str] | None = None
+
+
+@router.post("/runs", status_code=202)
+def start_run(site: Site, who: Caller, request: RunRequest) -> dict[str, str]:
+    """Queue a run; the answer comes after it is committed."""
+    ref = create_run(
+        site.database,
+        tenant=site.tenant,
+        agent=request.agent,
+        input=request.input,
+        requested_by=f"reviewer:{who.name}",
+        tags=request.tags,
+        idempotency_key=request.idempotency_key,
+    )
+    return {"run_id": str(ref.run_id), "status": str(ref.status)}
+
+
+@router.get("/runs")
+def runs(
+    site: Site,
+    status: str | None = None,
+    agent: str | None = None,
+    cursor: str | None = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """Runs, newest first."""
+    with site.database.begin() as conn:
+        return queries.list_runs(
+            conn, tenant=site.tenant, status=status, agent=agent, cursor=cursor, limit=limit
+        ).as_json()
+
+
+@router.get("/runs/{run_id}")
+def run(site: Site, run_id: UUID) -> dict[str, Any]:
+    """One run with its calls, approvals, decisions and output."""
+    with site.database.begin() as conn:
+        return queries.get_run(conn, tenant=site.tenant, run_id=run_id).as_json()
+
+
+@router.post("/runs/{run_id}/cancel")
+def cancel(site: Site, who: Caller, run_id: UUID) -> dict[str, str]:
+    """Cancel a run; a running one stops when its worker looks up."""
+    by = f"reviewer:{who.name}"
+    status = request_cancel(site.database, tenant=site.tenant, run_id=run_id, by=by)
+    return {"run_id": str(run_id), "status": str(status)}
+
+
+@router.get("/tools")
+def tools(site: Site) -> dict[str, Any]:
+    """Every agent's tools as their workers registered them."""
+    with site.database.begin() as conn:
+        return {
+            "items": [tool.as_json() for tool in queries.list_tools(conn, tenant=site.tenant)],
+            "cursor": None,
+        }
+
+
+@router.get("/policies")
+def policies(site: Site) -> dict[str, Any]:
+    """Every policy text that calls were judged by."""
+    with site.database.begin() as conn:
+        return {
+            "items": [policy.as_json() for policy in queries.list_policies(conn)],
+            "cursor": None,
+        }
+
+
+@router.get("/audit")
+def audit(
+    site: Site, run_id: UUID | None = None, cursor: str | None = None, limit: Limit = 50
+) -> dict[str, Any]:
+    """The audit log, newest first."""
+    with site.database.begin() as conn:
+        return queries.list_audit(
+            conn, tenant=site.tenant, run_id=run_id, cursor=cursor, limit=limit
+        ).as_json()

@@ -1,0 +1,92 @@
+"""The decision form: what a page sends, and the answer that it stands for."""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from ..engine.accounts import Reviewer
+from ..engine.decisions import Answer
+from ..engine.errors import InvalidDecision
+from ..engine.lifecycle import ApprovalKind, DecisionKind
+from ..engine.queries import ApprovalDetail
+from ..tools.effect import Effect
+from .confirmation import to_type
+
+REASONS = {
+    "target": "Wrong target",
+    "request": "Not what was asked",
+    "backup": "Back up first",
+    "source": "Untrusted source",
+    "later": "Not now",
+}
+LONGEST_NOTE = 4000
+
+
+class DecisionForm(BaseModel):
+    """The fields of the form, as sent; a field that no page sends is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    csrf: str = ""
+    digest: str
+    decision: Literal["approve", "reject", "happened", "not_happened", "abandon"]
+    reason: str = ""
+    note: str = ""
+    confirm: str = ""
+
+    @classmethod
+    def empty(cls) -> Self:
+        """What an untouched form holds."""
+        return cls(digest="", decision="approve")
+
+
+def answer_of(
+    form: DecisionForm, detail: ApprovalDetail, tenant: str, reviewer: Reviewer
+) -> Answer:
+    """The reviewer's answer, once the form is complete.
+
+    Raises:
+        InvalidDecision: the typed confirmation, the reason or the evidence is missing.
+    """
+    note = form.note.strip()
+    if len(note) > LONGEST_NOTE:
+        raise InvalidDecision(f"The note is longer than {LONGEST_NOTE:,} characters.")
+    answer: dict[str, Any] | None = None
+    if form.decision == "approve":
+        kind, reason = DecisionKind.APPROVE, note or None
+        _check_confirmation(form, detail)
+    elif form.decision == "reject":
+        kind, reason = DecisionKind.REJECT, _reason(form, note)
+    else:
+        kind, reason = DecisionKind.ANSWER, note
+        answer = {"abandon": True}
+        if form.decision != "abandon":
+            answer = {"happened": form.decision == "happened"}
+        if not note:
+            raise InvalidDecision("Say what you looked at: the evidence is missing.")
+    return Answer(
+        tenant=tenant,
+        approval_id=detail.approval.id,
+        reviewer=reviewer.name,
+        kind=kind,
+        digest=form.digest,
+        via="ui",
+        reason=reason,
+        answer=answer,
+    )
+
+
+def _check_confirmation(form: DecisionForm, detail: ApprovalDetail) -> None:
+    asked, call = detail.approval, detail.call
+    if call is None or asked.kind != ApprovalKind.CALL or call.effect != Effect.IRREVERSIBLE:
+        return
+    wanted = to_type(call, asked.headline)
+    if form.confirm.strip() != wanted:
+        raise InvalidDecision(f"To approve what cannot be undone, type {wanted} exactly.")
+
+
+def _reason(form: DecisionForm, note: str) -> str:
+    chosen = REASONS.get(form.reason)
+    if not chosen and not note:
+        raise InvalidDecision("Choose a reason or write a note: the agent is told why.")
+    return ". ".join(part for part in (chosen, note) if part)

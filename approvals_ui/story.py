@@ -1,0 +1,124 @@
+"""What happened in a run up to a decision, in a few lines, oldest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from ..engine.lifecycle import ApprovalState, CallState
+from . import words
+from .times import Moment, duration, moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..engine.queries import ApprovalDetail, CallRow
+
+MOST_LINES = 9
+_KEPT_FIRST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line; `tone` is `person`, `warn`, `held` or empty; without a time it stands for many."""
+
+    at: Moment | None
+    tone: str
+    what: str
+    note: str
+    is_strong: bool = False
+
+
+def story(detail: ApprovalDetail, now: datetime) -> tuple[Line, ...]:
+    """The run so far: asked for, calls (like ones together), decisions, and this call."""
+    run = detail.run
+    found = [
+        (run.created_at, Line(moment(run.created_at, now), "person", "Run asked for",
+                              words.who(run.requested_by)))
+    ]  # fmt: skip
+    for (tool, state), some in groupby(detail.calls, key=lambda call: (call.tool, call.state)):
+        found += _calls(tool, CallState(state), list(some), detail, now)
+    tools = {call.approval_id: call.tool for call in detail.calls}
+    for said in detail.run_decisions:
+        tool = tools.get(said.approval_id)
+        verb = words.DECISIONS[said.kind] + (f" {tool}" if tool else "")
+        found.append(
+            (said.decided_at, Line(moment(said.decided_at, now), "person", verb, said.reviewer,
+                                   is_strong=True))
+        )  # fmt: skip
+    asked = detail.approval
+    if asked.closed_at and asked.closed_by is None:
+        word = words.APPROVALS[ApprovalState(asked.state)].word
+        found.append(
+            (asked.closed_at, Line(moment(asked.closed_at, now), "warn", f"{word}, closed",
+                                   "Interlock", is_strong=True))
+        )  # fmt: skip
+    lines = [line for _, line in sorted(found, key=lambda pair: pair[0])]
+    if len(lines) <= MOST_LINES:
+        return tuple(lines)
+    hidden = len(lines) - MOST_LINES + 1
+    between = Line(None, "", f"{hidden} more on the page of the run", "")
+    return (*lines[:_KEPT_FIRST], between, *lines[_KEPT_FIRST + hidden :])
+
+
+def _calls(
+    tool: str, state: CallState, calls: list[CallRow], detail: ApprovalDetail, now: datetime
+) -> list[tuple[datetime, Line]]:
+    """One line for like calls in a row; calls that a person is asked about stand alone."""
+    if state is CallState.SUCCEEDED and len(calls) > 1:
+        first = calls[0]
+        what = f"{tool}, {words.plural(len(calls), 'call')}"
+        return [(first.proposed_at, Line(moment(first.proposed_at, now), "", what, "done"))]
+    lines = [(call.proposed_at, _call(call, detail, now)) for call in calls]
+    ran = [call for call in calls if call.verdict == "review" and call.started_at]
+    return lines + [(call.started_at or now, _ran(call, now)) for call in ran]
+
+
+def _call(call: CallRow, detail: ApprovalDetail, now: datetime) -> Line:
+    at = moment(call.proposed_at, now)
+    state = CallState(call.state)
+    is_this = detail.call is not None and call.id == detail.call.id
+    if call.verdict == "review":
+        edited = "edited " if call.revision > 1 else ""
+        what = f"{edited}{call.tool} held before it ran"
+        return Line(at, "held" if is_this else "", what, "", is_strong=is_this)
+    note = words.CALLS[state].word.lower()
+    if call.started_at and call.finished_at:
+        note += f" in {duration((call.finished_at - call.started_at).total_seconds() * 1000)}"
+    return Line(at, "", call.tool, note)
+
+
+def _ran(call: CallRow, now: datetime) -> Line:
+    state = CallState(call.state)
+    tone = "warn" if state is CallState.IN_DOUBT else ""
+    note = words.CALLS[state].word.lower()
+    return Line(moment(call.started_at or now, now), tone, f"{call.tool} started", note)
+
+
+def known(detail: ApprovalDetail, now: datetime) -> tuple[Line, ...]:
+    """What is known of a call in doubt."""
+    call = detail.call
+    if call is None:
+        return ()
+    lines = [Line(moment(call.proposed_at, now), "held", f"{call.tool} proposed", "")]
+    approved = [
+        said
+        for said in detail.run_decisions
+        if said.approval_id == call.approval_id and said.kind == "approve"
+    ]
+    lines += [
+        Line(moment(said.decided_at, now), "person", f"Approved by {said.reviewer}", "")
+        for said in approved
+    ]
+    if call.started_at:
+        times = words.plural(call.starts, "time")
+        lines.append(
+            Line(moment(call.started_at, now), "", f"{call.tool} was started", f"{times} in all",
+                 is_strong=True)
+        )  # fmt: skip
+    lines.append(
+        Line(moment(detail.approval.created_at, now), "warn", "No outcome was recorded",
+             call.error or detail.approval.reason, is_strong=True)
+    )  # fmt: skip
+    return tuple(lines)

@@ -1,0 +1,303 @@
+"""One approval as its page shows it: the evidence, which stays, and the panel, which changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..engine.lifecycle import ApprovalKind, ApprovalState
+from ..tools.effect import Effect, Source
+from . import words
+from .arguments import ArgumentRow, Value, digest_groups, figure, rows, shown
+from .confirmation import pattern, to_type
+from .outcomes import Outcome, outcome
+from .run_request import request_text
+from .story import Line, known, story
+from .times import Deadline, Moment, deadline, exact, moment, span
+from .views_inbox import Quorum
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from ..engine.accounts import Reviewer
+    from ..engine.queries import ApprovalDetail, CallRow
+    from .words import Badge
+
+FIGURES = 4
+_WIDE_FIGURE = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One measured fact; a wide one is set smaller."""
+
+    name: Value
+    value: Value
+    is_wide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the host measured: a few figures, more facts below, or why there is nothing."""
+
+    figures: tuple[Fact, ...]
+    more: tuple[Fact, ...]
+    problem: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """Why the call has its effect."""
+
+    effect: Badge
+    source: str
+    rule: Value
+    evidence: tuple[Value, ...]
+    tool_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The policy that held the call, and what it asks for."""
+
+    policies: tuple[str, ...]
+    policy_digest: str | None
+    reason: Value
+    reviewers: str
+    quorum: Quorum
+    said: str
+    due: Deadline | None
+    closed: Moment | None
+    standing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The request that the run was started with, and whose it was."""
+
+    text: Value
+    by: str
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The panel of an open approval; `barred` says why this reviewer gets no form."""
+
+    form: str
+    """`call`, `in_doubt`, or empty when this kind cannot be answered here."""
+    barred: str
+    says: str
+    confirm: str | None
+    pattern: str | None
+    edit: str | None
+    blocked: str
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalView:
+    """All that the page needs."""
+
+    id: UUID
+    run_id: UUID
+    run_short: str
+    kind: Badge
+    is_doubt: bool
+    headline: Value
+    title: str
+    effect: Badge | None
+    agent: str
+    tool: str | None
+    tool_says: Value | None
+    held: Moment
+    state: Badge
+    is_open: bool
+    digest: str
+    digest_short: str
+    preview: Preview | None
+    asked: Asked
+    args: tuple[ArgumentRow, ...]
+    edited: str | None
+    canonical: Value | None
+    classified: Classified | None
+    terms: Terms
+    story: tuple[Line, ...]
+    known: tuple[Line, ...]
+    versions: tuple[tuple[str, str], ...]
+    decision: Decision | None
+    outcome: Outcome | None
+
+
+def view(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> ApprovalView:
+    """An approval as this reviewer sees it now."""
+    asked, call, run = detail.approval, detail.call, detail.run
+    state = _state(detail, now)
+    is_open = state is ApprovalState.PENDING
+    is_doubt = asked.kind == ApprovalKind.IN_DOUBT
+    before = detail.predecessor
+    order = detail.tool.schema.get("properties", {}) if detail.tool else ()
+    description = detail.tool.description.strip() if detail.tool else ""
+    return ApprovalView(
+        id=asked.id,
+        run_id=asked.run_id,
+        run_short=words.short(asked.run_id),
+        kind=words.KINDS[ApprovalKind(asked.kind)],
+        is_doubt=is_doubt,
+        headline=shown(asked.headline),
+        title=asked.headline,
+        effect=words.EFFECTS[Effect(asked.effect)] if asked.effect else None,
+        agent=asked.agent,
+        tool=asked.tool,
+        tool_says=shown(description) if description else None,
+        held=moment(asked.created_at, now),
+        state=words.APPROVALS[state],
+        is_open=is_open,
+        digest=asked.digest.hex(),
+        digest_short=digest_groups(asked.digest),
+        preview=None if is_doubt or call is None else preview(asked.preview),
+        asked=Asked(
+            shown(request_text(run.input)),
+            words.who(run.requested_by),
+            moment(run.created_at, now),
+        ),
+        args=rows(call.args, before.args if before else None, order) if call else (),
+        edited=_edited(detail, reviewer, now),
+        canonical=shown(call.args_bytes.decode()) if call else None,
+        classified=_classified(call) if call else None,
+        terms=_terms(detail, reviewer, now),
+        story=story(detail, now),
+        known=known(detail, now) if is_doubt else (),
+        versions=_versions(detail),
+        decision=_decision(detail, reviewer, now) if is_open else None,
+        outcome=None if is_open else outcome(detail, reviewer, now),
+    )
+
+
+def preview(measured: Any) -> Preview | None:
+    """What the tool's preview gave: an object, an error, or nothing."""
+    if not isinstance(measured, dict) or not measured:
+        return None
+    if set(measured) == {"error"}:
+        return Preview((), (), shown(str(measured["error"])))
+    facts = tuple(
+        Fact(shown(name), shown(text), len(text) > _WIDE_FIGURE)
+        for name, text in ((name, figure(value)) for name, value in measured.items())
+    )
+    return Preview(facts[:FIGURES], facts[FIGURES:], None)
+
+
+def may_decide(detail: ApprovalDetail, reviewer: Reviewer) -> bool:
+    """Whether the reviewer is in a group that the policy names."""
+    return bool(set(reviewer.groups) & set(detail.approval.reviewers))
+
+
+def _state(detail: ApprovalDetail, now: datetime) -> ApprovalState:
+    """An approval past its deadline has expired, also before the sweep comes by."""
+    asked = detail.approval
+    state = ApprovalState(asked.state)
+    overdue = asked.expires_at is not None and asked.expires_at <= now
+    return ApprovalState.EXPIRED if state is ApprovalState.PENDING and overdue else state
+
+
+def _versions(detail: ApprovalDetail) -> tuple[tuple[str, str], ...]:
+    """The fingerprints that a changed agent had and has."""
+    measured = detail.approval.preview
+    if detail.approval.kind != ApprovalKind.VERSION or not isinstance(measured, dict):
+        return ()
+    return (("Began with", str(measured.get("from"))), ("Now is", str(measured.get("to"))))
+
+
+def _edited(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> str | None:
+    edit = detail.edit
+    if edit is None:
+        return None
+    by = "you" if edit.reviewer == reviewer.name else edit.reviewer
+    return f"Edited by {by}, {exact(edit.decided_at, now)}"
+
+
+def _classified(call: CallRow) -> Classified:
+    return Classified(
+        effect=words.EFFECTS[Effect(call.effect)],
+        source=words.SOURCES[Source(call.source)],
+        rule=shown(call.rule),
+        evidence=tuple(shown(str(line)) for line in call.evidence),
+        tool_version=call.tool_version,
+    )
+
+
+def _terms(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Terms:
+    asked, call = detail.approval, detail.call
+    can = may_decide(detail, reviewer)
+    groups = ", ".join(reviewer.groups) or "none"
+    return Terms(
+        policies=asked.policies,
+        policy_digest=call.policy_digest if call else None,
+        reason=shown(asked.reason),
+        reviewers=", ".join(asked.reviewers),
+        quorum=Quorum(len(asked.approved_by), asked.quorum),
+        said=", ".join(
+            f"{said.reviewer}, {exact(said.decided_at, now)}"
+            for said in detail.decisions
+            if said.kind in {"approve", "answer"}
+        ),
+        due=deadline(asked.expires_at, now) if asked.expires_at else None,
+        closed=moment(asked.closed_at, now) if asked.closed_at else None,
+        standing=f"{reviewer.name}, in {groups}: {'can decide' if can else 'cannot decide this'}",
+    )
+
+
+def _decision(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Decision:
+    asked, call = detail.approval, detail.call
+    kind = ApprovalKind(asked.kind)
+    is_call = kind is ApprovalKind.CALL and call is not None
+    is_final = is_call and asked.effect == Effect.IRREVERSIBLE
+    confirm = to_type(call, asked.headline) if call and is_final else None
+    forms = {ApprovalKind.CALL: "call", ApprovalKind.VERSION: "call",
+             ApprovalKind.IN_DOUBT: "in_doubt"}  # fmt: skip
+    return Decision(
+        form=forms.get(kind, ""),
+        barred=_barred(detail, reviewer, now),
+        says=_says(detail),
+        confirm=confirm,
+        pattern=pattern(confirm) if confirm else None,
+        edit=words.plural(len(call.args), "argument")
+        if call and is_call and detail.tool and call.args
+        else None,
+        blocked=span(now - asked.created_at),
+        is_final=is_final,
+    )
+
+
+def _barred(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> str:
+    if not may_decide(detail, reviewer):
+        return (
+            f"Only {' or '.join(detail.approval.reviewers)} can decide this. "
+            f"You are {reviewer.name}, in {', '.join(reviewer.groups) or 'no group'}."
+        )
+    mine = [said for said in detail.decisions if said.reviewer == reviewer.name]
+    if mine:
+        given = words.plural(len(detail.approval.approved_by), "approval")
+        return (
+            f"Your {words.NOUNS[mine[0].kind]} was recorded at {exact(mine[0].decided_at, now)}. "
+            f"{given} of {detail.approval.quorum} so far; another reviewer must decide as well."
+        )
+    return ""
+
+
+def _says(detail: ApprovalDetail) -> str:
+    """What an approval of this reviewer would set off."""
+    asked = detail.approval
+    if asked.kind == ApprovalKind.VERSION:
+        return "If you approve, the run goes on with the changed agent. If you reject, it ends."
+    missing = asked.quorum - len(asked.approved_by)
+    if missing > 1:
+        more = words.plural(missing - 1, "more approval")
+        return f"After your approval, {more} would be needed before the call runs."
+    last = "Your approval would be the last one needed" if asked.quorum > 1 else "If you approve"
+    return (
+        f"{last}, and the call runs at once."
+        if asked.quorum > 1
+        else f"{last}, the call runs at once."
+    )

@@ -1,0 +1,299 @@
+"""Reading runs and their calls."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from .errors import NotFound
+from .outcome import read_outcome
+from .paging import Page, bounded, decode, page
+from .schema import approvals, calls, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row, Select
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A run's hard caps."""
+
+    steps: int
+    calls: int
+    seconds: int
+    repeats: int
+
+    def as_json(self) -> dict[str, int]:
+        """The caps by name."""
+        return {
+            "steps": self.steps,
+            "calls": self.calls,
+            "seconds": self.seconds,
+            "repeats": self.repeats,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a run has used of its limits; waiting for a person is not counted."""
+
+    steps: int
+    calls: int
+    active_ms: int
+
+    def as_json(self) -> dict[str, float]:
+        """What is used by name, time in seconds."""
+        return {"steps": self.steps, "calls": self.calls, "seconds": self.active_ms / 1000}
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as the list shows it."""
+
+    id: UUID
+    agent: str
+    status: str
+    exit: str | None
+    exit_reason: str | None
+    requested_by: str
+    input: Any
+    tags: Mapping[str, str]
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    cancel_requested_at: datetime | None
+    cancel_requested_by: str | None
+    limits: Limits
+    usage: Usage
+    pending: int
+    """Approvals of this run that wait for a person."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The run as the API lists it."""
+        return {
+            "run_id": str(self.id),
+            "agent": self.agent,
+            "status": self.status,
+            "exit": self.exit,
+            "exit_reason": self.exit_reason,
+            "requested_by": self.requested_by,
+            "tags": dict(self.tags),
+            "created_at": iso(self.created_at),
+            "started_at": iso(self.started_at),
+            "ended_at": iso(self.ended_at),
+            "cancel_requested_at": iso(self.cancel_requested_at),
+            "limits": self.limits.as_json(),
+            "usage": self.usage.as_json(),
+            "pending_approvals": self.pending,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One call of a run, as it stands in the journal."""
+
+    id: UUID
+    run_id: UUID
+    key: bytes
+    """What makes it the same call when its node runs again, and after an edit."""
+    revision: int
+    tool: str
+    tool_version: str
+    args: Mapping[str, Any]
+    args_bytes: bytes
+    digest: bytes
+    effect: str
+    source: str
+    rule: str
+    evidence: tuple[str, ...]
+    verdict: str
+    policies: tuple[str, ...]
+    policy_digest: str
+    reason: str
+    recovery: str
+    state: str
+    approval_id: UUID | None
+    proposed_at: datetime
+    starts: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    result_type: str | None
+    result_bytes: bytes | None
+    error: str | None
+    attested_by: str | None
+
+    @property
+    def result(self) -> Any:
+        """What the tool returned, or None."""
+        if self.result_type is None or self.result_bytes is None:
+            return None
+        return read_outcome(self.result_type, self.result_bytes)
+
+    def as_json(self) -> dict[str, Any]:
+        """The call as the API gives it."""
+        return {
+            "call_id": str(self.id),
+            "run_id": str(self.run_id),
+            "revision": self.revision,
+            "tool": self.tool,
+            "tool_version": self.tool_version,
+            "args": dict(self.args),
+            "digest": self.digest.hex(),
+            "effect": self.effect,
+            "source": self.source,
+            "rule": self.rule,
+            "evidence": list(self.evidence),
+            "verdict": self.verdict,
+            "policies": list(self.policies),
+            "policy_digest": self.policy_digest,
+            "reason": self.reason,
+            "recovery": self.recovery,
+            "state": self.state,
+            "approval_id": str(self.approval_id) if self.approval_id else None,
+            "proposed_at": iso(self.proposed_at),
+            "starts": self.starts,
+            "started_at": iso(self.started_at),
+            "finished_at": iso(self.finished_at),
+            "result": presentable(self.result),
+            "error": self.error,
+            "attested_by": self.attested_by,
+        }
+
+
+def iso(at: datetime | None) -> str | None:
+    """A time as ISO 8601 in UTC."""
+    return at.astimezone(UTC).isoformat() if at else None
+
+
+def presentable(value: Any) -> Any:
+    """The value itself where JSON has it, else its text: a tool may return any object."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return str(value)
+    return value
+
+
+def _runs(tenant: str) -> Select[Any]:
+    pending = (
+        sa.select(sa.func.count())
+        .where(
+            approvals.c.tenant_id == runs.c.tenant_id,
+            approvals.c.run_id == runs.c.id,
+            approvals.c.state == "pending",
+        )
+        .scalar_subquery()
+    )
+    return sa.select(runs, pending.label("pending")).where(runs.c.tenant_id == tenant)
+
+
+def run_row(row: Row[Any]) -> RunRow:
+    """A run from its database row."""
+    return RunRow(
+        id=row.id,
+        agent=row.agent,
+        status=row.status,
+        exit=row.exit,
+        exit_reason=row.exit_reason,
+        requested_by=row.requested_by,
+        input=row.input,
+        tags=row.tags or {},
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        cancel_requested_at=row.cancel_requested_at,
+        cancel_requested_by=row.cancel_requested_by,
+        limits=Limits(row.limit_steps, row.limit_calls, row.limit_seconds, row.limit_repeats),
+        usage=Usage(row.used_steps, row.used_calls, row.used_ms),
+        pending=row.pending,
+    )
+
+
+def call_row(row: Row[Any]) -> CallRow:
+    """A call from its database row."""
+    return CallRow(
+        id=row.id,
+        run_id=row.run_id,
+        key=bytes(row.key),
+        revision=row.revision,
+        tool=row.tool,
+        tool_version=row.tool_version,
+        args=json.loads(row.args),
+        args_bytes=bytes(row.args),
+        digest=bytes(row.digest),
+        effect=row.effect,
+        source=row.source,
+        rule=row.rule,
+        evidence=tuple(row.evidence),
+        verdict=row.verdict,
+        policies=tuple(row.policies),
+        policy_digest=row.policy_digest,
+        reason=row.reason,
+        recovery=row.recovery,
+        state=row.state,
+        approval_id=row.approval_id,
+        proposed_at=row.proposed_at,
+        starts=row.starts,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        result_type=row.result_type,
+        result_bytes=bytes(row.result) if row.result is not None else None,
+        error=row.error,
+        attested_by=row.attested_by,
+    )
+
+
+def list_runs(
+    conn: Connection,
+    *,
+    tenant: str,
+    status: str | None = None,
+    agent: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[RunRow]:
+    """Runs, newest first.
+
+    Raises:
+        InvalidCursor: the cursor is none of this list's.
+        UsageError: the limit is out of range.
+    """
+    query = _runs(tenant).order_by(runs.c.id.desc()).limit(bounded(limit) + 1)
+    if status:
+        query = query.where(runs.c.status == status)
+    if agent:
+        query = query.where(runs.c.agent == agent)
+    if cursor:
+        (before,) = decode(cursor, UUID)
+        query = query.where(runs.c.id < before)
+    return page([run_row(row) for row in conn.execute(query)], limit, lambda run: [run.id])
+
+
+def get_run_row(conn: Connection, *, tenant: str, run_id: UUID) -> tuple[RunRow, Any, str]:
+    """A run, its output, and the fingerprint of the agent that runs it.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    row = conn.execute(_runs(tenant).where(runs.c.id == run_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run_row(row), row.output, row.fingerprint
+
+
+def calls_of(conn: Connection, *, tenant: str, run_id: UUID) -> tuple[CallRow, ...]:
+    """A run's calls, oldest first."""
+    query = (
+        sa.select(calls)
+        .where(calls.c.tenant_id == tenant, calls.c.run_id == run_id)
+        .order_by(calls.c.proposed_at, calls.c.id)
+    )
+    return tuple(call_row(row) for row in conn.execute(query))

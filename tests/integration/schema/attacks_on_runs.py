@@ -1,0 +1,239 @@
+"""What a run cannot be, and what cannot happen to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attack import Check, Constraint, Index, attack, attacks
+from uuid_utils.compat import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rows import Rows
+
+BEGINS = Check("runs_guard", "a run begins as queued")
+LIFE = Check("runs_guard", "a run cannot go from % to %")
+GROWS = Check("runs_guard", "what a run has used only grows")
+EPOCH = Check("runs_guard", "a claim, and nothing else, takes the next epoch")
+SAME_WORKER = Check("runs_guard", "a run goes to another worker through the queue")
+WHAT_WAS_ASKED = Check("runs_guard", "what was asked of a run cannot change")
+HOW_IT_ENDED = Check("runs_guard", "how a run ended cannot change")
+HAS_EXIT = Constraint("runs", "ended_has_exit")
+HAS_TIME = Constraint("runs", "ended_has_time")
+HAS_WORKER = Constraint("runs", "running_has_worker")
+STEPS = Constraint("runs", "steps_within_limit")
+CALLS = Constraint("runs", "calls_within_limit")
+
+
+@attack(BEGINS)
+def a_run_cannot_begin_as_waiting(rows: Rows) -> Iterator[None]:
+    yield
+    run_id = rows.run(status="waiting")
+    rows.audit("run.created", subject=run_id, state="waiting")
+
+
+@attack(LIFE)
+def an_ended_run_cannot_be_queued_again(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("ended")
+    rows.without(HOW_IT_ENDED)
+    yield
+    rows.move("runs", run_id, "queued", exit=None, ended_at=None)
+
+
+@attack(LIFE, EPOCH)
+def a_waiting_run_cannot_run_without_the_queue(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("waiting")
+    yield
+    rows.claim(run_id)
+
+
+@attack(HAS_EXIT)
+def a_run_cannot_end_without_an_exit(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("running")
+    yield
+    rows.end(run_id, exit=None)
+
+
+@attack(HAS_EXIT)
+def a_run_that_has_not_ended_cannot_have_an_exit(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("running")
+    yield
+    rows.change("runs", run_id, exit="completed")
+
+
+@attack(HAS_TIME)
+def a_run_cannot_end_at_no_time(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("running")
+    yield
+    rows.end(run_id, ended_at=None)
+
+
+@attack(HAS_TIME)
+def a_run_that_has_not_ended_cannot_have_an_end(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("waiting")
+    yield
+    rows.change("runs", run_id, ended_at="now")
+
+
+@attack(HAS_WORKER)
+def a_run_cannot_be_running_on_no_worker(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("queued")
+    yield
+    rows.move("runs", run_id, "running", epoch=1)
+
+
+@attacks(dict.fromkeys(("queued", "waiting", "ended"), (HAS_WORKER,)))
+def a_run_that_is_not_running_cannot_hold_a_worker(rows: Rows, status: str) -> Iterator[None]:
+    run_id = rows.run(status)
+    yield
+    rows.change("runs", run_id, worker_id=rows.worker)
+
+
+@attack(Constraint("runs", "runs_worker_id_fkey"))
+def a_run_cannot_be_on_a_worker_that_is_not_there(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("queued")
+    yield
+    rows.move("runs", run_id, "running", worker_id=uuid7(), epoch=1)
+
+
+@attack(EPOCH)
+def a_claim_cannot_keep_the_epoch(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("queued")
+    yield
+    rows.move("runs", run_id, "running", worker_id=rows.worker)
+
+
+@attack(EPOCH)
+def a_claim_cannot_skip_an_epoch(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("queued")
+    yield
+    rows.move("runs", run_id, "running", worker_id=rows.worker, epoch=2)
+
+
+@attacks(dict.fromkeys(("queued", "running", "waiting"), (EPOCH,)))
+def an_epoch_cannot_pass_without_a_claim(rows: Rows, status: str) -> Iterator[None]:
+    run_id = rows.run(status)
+    yield
+    rows.change("runs", run_id, epoch=7)
+
+
+@attack(SAME_WORKER)
+def a_run_cannot_change_hands_within_an_epoch(rows: Rows) -> Iterator[None]:
+    run_id, other = rows.run("running"), uuid7()
+    rows.insert("workers", id=other, host="there", pid=2, fingerprints=["f1"], lease_until="now")
+    yield
+    rows.change("runs", run_id, worker_id=other)
+
+
+@attacks(
+    {
+        "epoch": (GROWS, EPOCH),
+        **dict.fromkeys(("used_steps", "used_calls", "used_ms", "want", "done"), (GROWS,)),
+    }
+)
+def what_a_run_has_used_cannot_shrink(rows: Rows, column: str) -> Iterator[None]:
+    run_id = rows.run("running", used_steps=2, used_calls=2, used_ms=2, want=3, done=2)
+    before = rows.one(f"select {column} from runs where id = %(id)s", id=run_id)  # noqa: S608
+    yield
+    rows.change("runs", run_id, **{column: before - 1})
+
+
+@attacks({"used_steps": (STEPS,), "used_calls": (CALLS,)})
+def a_run_cannot_pass_its_limit(rows: Rows, column: str) -> Iterator[None]:
+    limits = {"limit_steps": 3, "limit_calls": 3}
+    run_id = rows.run("running", **{column: 3}, **limits)
+    yield
+    rows.change("runs", run_id, **{column: 4})
+
+
+@attacks({"used_steps": (STEPS,), "used_calls": (CALLS,)})
+def a_run_cannot_begin_below_nothing(rows: Rows, column: str) -> Iterator[None]:
+    yield
+    rows.run(**{column: -1})
+
+
+@attack(Constraint("runs", "done_within_want"))
+def a_run_cannot_have_looked_further_than_it_was_asked_to(rows: Rows) -> Iterator[None]:
+    run_id = rows.run()
+    yield
+    rows.change("runs", run_id, done=2)
+
+
+_ASKED = (
+    "tenant_id",
+    "id",
+    "agent",
+    "input",
+    "tags",
+    "requested_by",
+    "request_digest",
+    "idempotency_key",
+    "created_at",
+    "limit_steps",
+    "limit_calls",
+    "limit_seconds",
+    "limit_repeats",
+)
+
+
+@attacks(dict.fromkeys(_ASKED, (WHAT_WAS_ASKED,)))
+def what_was_asked_of_a_run_cannot_change(rows: Rows, column: str) -> Iterator[None]:
+    run_id = rows.run("queued")
+    other = {
+        "id": uuid7(),
+        "input": '{"changed": true}',
+        "tags": '{"team": "another"}',
+        "request_digest": b"another",
+        "created_at": "yesterday",
+    }.get(column, 1000 if column.startswith("limit_") else "another")
+    yield
+    rows.change("runs", run_id, **{column: other})
+
+
+_ENDED = {
+    "exit": "failed",
+    "exit_reason": "another",
+    "output": '{"answer": "another"}',
+    "ended_at": "yesterday",
+}
+
+
+@attacks(dict.fromkeys(_ENDED, (HOW_IT_ENDED,)))
+def how_a_run_ended_cannot_be_rewritten(rows: Rows, column: str) -> Iterator[None]:
+    run_id = rows.run("ended")
+    yield
+    rows.change("runs", run_id, **{column: _ENDED[column]})
+
+
+@attack(Index("runs_idempotency"))
+def a_request_cannot_make_two_runs(rows: Rows) -> Iterator[None]:
+    rows.run(idempotency_key="k1")
+    yield
+    rows.run(idempotency_key="k1")
+
+
+@attacks(
+    {
+        column: (Constraint("runs", f"runs_{column}_check"),)
+        for column in ("limit_steps", "limit_calls", "limit_seconds", "limit_repeats")
+    }
+)
+def a_limit_cannot_be_nothing(rows: Rows, column: str) -> Iterator[None]:
+    yield
+    rows.run(**{column: 0})
+
+
+@attack(Constraint("runs", "runs_status_check"))
+def a_run_cannot_be_in_an_unknown_status(rows: Rows) -> Iterator[None]:
+    run_id = rows.run()
+    rows.without(LIFE)
+    yield
+    rows.move("runs", run_id, "unheard_of")
+
+
+@attack(Constraint("runs", "runs_exit_check"))
+def a_run_cannot_end_by_an_unknown_exit(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("running")
+    yield
+    rows.end(run_id, exit="unheard_of")

@@ -1,0 +1,54 @@
+"""Every column is either proven immutable or named here as one that changes, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attacks_on_approvals
+import attacks_on_calls
+import attacks_on_runs
+import pytest
+from attack import ATTACKS
+
+if TYPE_CHECKING:
+    import psycopg
+
+CHANGES = {
+    "calls": {
+        # the life cycle, and what comes with its steps
+        *("state", "approval_id", "starts", "start_token", "started_at", "finished_at"),
+        # the outcome, written once
+        *("result_type", "result", "error", "attested_by"),
+        # computed from the others
+        "sameness",
+    },
+    "approvals": {"state", "closed_at", "closed_by", "close_reason"},
+    "runs": {
+        # the life cycle, and what comes with its steps
+        *("status", "exit", "exit_reason", "output", "started_at", "ended_at"),
+        # the queue, and who holds it
+        *("want", "done", "epoch", "worker_id", "claimed_at", "not_before", "deaths"),
+        # a person's word
+        *("cancel_requested_at", "cancel_requested_by", "fingerprint"),
+        # what it has used
+        *("used_steps", "used_calls", "used_ms"),
+    },
+}
+PROVEN = {
+    "calls": attacks_on_calls.what_a_call_is_cannot_change,
+    "approvals": attacks_on_approvals.what_is_asked_cannot_change,
+    "runs": attacks_on_runs.what_was_asked_of_a_run_cannot_change,
+}
+
+
+@pytest.mark.parametrize("table", CHANGES)
+def test_each_column_is_proven_immutable_or_known_to_change(
+    table: str, conn: psycopg.Connection[Any]
+) -> None:
+    columns = conn.execute(
+        "select column_name from information_schema.columns where table_name = %s", (table,)
+    ).fetchall()
+    prefix = f"{PROVEN[table].__name__}-"
+    proven = {a.name.removeprefix(prefix) for a in ATTACKS if a.name.startswith(prefix)}
+    assert {name for (name,) in columns} == proven | CHANGES[table]
+    assert not proven & CHANGES[table]

@@ -1,0 +1,126 @@
+"""The schema is brought up once, by whoever comes first, and checked before it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from interlock.engine import schema
+from interlock.engine.database import Database
+from interlock.engine.errors import SchemaOutdated
+from sqlalchemy.dialects import postgresql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIGRATE = """
+import sys
+from interlock.engine.database import Database
+from interlock.engine.schema import migrate
+migrate(Database(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Iterator[Database]:
+    fresh = Database(empty_database_url)
+    yield fresh
+    fresh.close()
+
+
+def tables(database: Database) -> set[str]:
+    return set(sa.inspect(database.engine).get_table_names())
+
+
+def test_a_migrated_database_can_be_migrated_again(empty: Database) -> None:
+    schema.migrate(empty)
+    first = tables(empty)
+    schema.migrate(empty)
+    schema.require_current(empty)
+    assert tables(empty) == first >= {"runs", "calls", "approvals", "decisions", "audit_log"}
+
+
+def test_a_second_migration_keeps_the_rows(database: Database) -> None:
+    with database.begin() as conn:
+        conn.execute(schema.policies.insert().values(digest="a" * 64, text="permit"))
+    schema.migrate(database)
+    with database.begin() as conn:
+        assert conn.execute(sa.select(schema.policies.c.text)).scalars().all() == ["permit"]
+
+
+# One that waits in `select pg_advisory_lock` keeps a snapshot; the saver's `create index
+# concurrently`, under that lock, waits for the end of all snapshots.
+HANGS = pytest.mark.xfail(run=False, reason="migrate() hangs when another one is under way")
+
+
+@HANGS
+def test_four_threads_can_migrate_at_once(empty_database_url: str, empty: Database) -> None:
+    databases = [Database(empty_database_url) for _ in range(4)]
+    threads = [
+        threading.Thread(target=schema.migrate, args=[each], daemon=True) for each in databases
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert not any(thread.is_alive() for thread in threads)
+    schema.require_current(empty)
+    for each in databases:
+        each.close()
+
+
+@HANGS
+@pytest.mark.slow
+def test_four_processes_can_migrate_at_once(empty_database_url: str, empty: Database) -> None:
+    command = [sys.executable, "-c", MIGRATE, empty_database_url]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(4)
+    ]
+    said = [process.communicate(timeout=100)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0, 0], said
+    schema.require_current(empty)
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty: Database) -> None:
+    with empty.begin() as conn:
+        conn.exec_driver_sql("create table sessions (in_the_way integer)")
+    with pytest.raises(psycopg.errors.DuplicateTable):
+        schema.migrate(empty)
+    assert tables(empty) == {"sessions"}
+    with empty.begin() as conn:
+        conn.exec_driver_sql("drop table sessions")
+    schema.migrate(empty)
+    schema.require_current(empty)
+
+
+def test_an_empty_database_is_refused_with_the_command_to_run(empty: Database) -> None:
+    with pytest.raises(SchemaOutdated, match=r"is at nothing .* Run: interlock db migrate$"):
+        schema.require_current(empty)
+
+
+def test_a_newer_database_is_refused(database: Database) -> None:
+    with database.begin() as conn:
+        conn.exec_driver_sql("update alembic_version set version_num = '9999'")
+    with pytest.raises(SchemaOutdated, match=r"is at 9999 and this version needs \d{4}\."):
+        schema.require_current(database)
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
+@pytest.mark.parametrize("table", schema._metadata.sorted_tables, ids=lambda table: table.name)
+def test_the_tables_of_the_list_queries_are_those_of_the_database(
+    table: sa.Table, database: Database
+) -> None:
+    stored = {c["name"]: c["type"] for c in sa.inspect(database.engine).get_columns(table.name)}
+    assert {column.name: _spelled(column.type) for column in table.columns} == {
+        column.name: _spelled(stored[column.name]) for column in table.columns
+    }
+
+
+def _spelled(kind: sa.types.TypeEngine[object]) -> str:
+    return kind.compile(postgresql.dialect())

@@ -1,0 +1,355 @@
+"""The JSON API: what programs can ask, and how a person's program decides."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from interlock.approvals_ui.app import create_app
+from interlock.engine.accounts import add_token
+from interlock.engine.settings import Settings
+from seeded_rows import VOLUME
+from starlette.testclient import TestClient
+
+if TYPE_CHECKING:
+    from conftest import Account
+    from interlock.engine.database import Database
+    from seeding import Seeds
+
+
+def token_for(database: Database, name: str) -> dict[str, str]:
+    """The header of a new API token."""
+    _, secret = add_token(
+        database, tenant="default", reviewer=name, label="tests", by="operator:tests"
+    )
+    return {"authorization": f"Bearer {secret}"}
+
+
+@pytest.fixture
+def api(database: Database, reviewer: Account) -> TestClient:
+    """A client with Dana's token."""
+    app = create_app(database, Settings())
+    return TestClient(app, headers=token_for(database, reviewer.name))
+
+
+def decide(api: TestClient, approval_id: object, **body: Any) -> Any:
+    """Post a decision."""
+    return api.post(f"/api/approvals/{approval_id}/decisions", json=body)
+
+
+def test_a_run_is_accepted_once_it_is_committed(
+    api: TestClient, seeds: Seeds, database: Database
+) -> None:
+    answer = api.post(
+        "/api/runs", json={"agent": "fleet-ops", "input": {"ask": "Tidy."}, "tags": {"a": "b"}}
+    )
+    assert answer.status_code == 202
+    assert set(answer.json()) == {"run_id", "status"}
+    assert answer.json()["status"] == "queued"
+    with database.begin() as conn:
+        run = conn.exec_driver_sql("select id::text, requested_by, tags from runs").one()
+    assert tuple(run) == (answer.json()["run_id"], "reviewer:dana", {"a": "b"})
+
+
+def test_an_idempotency_key_starts_one_run_and_refuses_another_request(
+    api: TestClient, seeds: Seeds
+) -> None:
+    body = {"agent": "fleet-ops", "input": "Tidy.", "idempotency_key": "k1"}
+    first, second = api.post("/api/runs", json=body), api.post("/api/runs", json=body)
+    assert second.status_code == 202
+    assert first.json()["run_id"] == second.json()["run_id"]
+    other = api.post("/api/runs", json={**body, "input": "Something else."})
+    assert other.status_code == 409
+    assert "k1" in other.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"agent": "nobody", "input": 1}, 404),
+        ({"agent": "fleet-ops"}, 422),
+        ({"agent": "fleet-ops", "input": 1, "priority": 9}, 422),
+        ({"agent": "fleet-ops", "input": 1, "tags": {"a": 1}}, 422),
+        ([], 422),
+    ],
+)
+def test_a_request_that_does_not_fit_is_refused_with_a_sentence(
+    api: TestClient, seeds: Seeds, body: object, status: int
+) -> None:
+    answer = api.post("/api/runs", json=body)
+    assert answer.status_code == status
+    assert answer.json()["error"].endswith((".", "AGENT"))
+
+
+def test_a_body_that_is_not_json_is_refused(api: TestClient) -> None:
+    answer = api.post("/api/runs", content=b"{", headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert "error" in answer.json()
+
+
+def test_runs_are_listed_newest_first_by_pages(api: TestClient, seeds: Seeds) -> None:
+    made = [str(seeds.run()) for _ in range(5)]
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = api.get(f"/api/runs?limit=2{cursor}").json()
+        seen += [run["run_id"] for run in page["items"]]
+        if page["cursor"] is None:
+            break
+        cursor = f"&cursor={page['cursor']}"
+    assert seen == made[::-1]
+
+
+def test_one_run_has_its_calls_usage_and_limits(api: TestClient, seeds: Seeds) -> None:
+    held = seeds.held()
+    seeds.read(held.run_id, region="eu-west-1")
+    run = api.get(f"/api/runs/{held.run_id}").json()
+    assert run["status"] == "waiting"
+    assert run["exit"] is None
+    assert run["limits"] == {"steps": 25, "calls": 50, "seconds": 300, "repeats": 3}
+    assert run["usage"] == {"steps": 4, "calls": 3, "seconds": 11.4}
+    assert [call["tool"] for call in run["calls"]] == ["list_volumes", "delete_volume"]
+    assert run["calls"][0]["result"] == ["vol-prod-7", "vol-stage-2"]
+    assert run["approvals"][0]["approval_id"] == str(held.approval_id)
+    assert run["timeline"][0]["event"] == "run.created"
+
+
+def test_a_run_is_cancelled_and_then_cannot_be(api: TestClient, seeds: Seeds) -> None:
+    run_id = seeds.run()
+    answer = api.post(f"/api/runs/{run_id}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ended")
+    assert api.post(f"/api/runs/{run_id}/cancel").status_code == 409
+    assert api.post(f"/api/runs/{uuid4()}/cancel").status_code == 404
+
+
+def test_an_approval_has_what_a_decision_needs(api: TestClient, seeds: Seeds) -> None:
+    held = seeds.held(preview={"Rows": 3})
+    found = api.get(f"/api/approvals/{held.approval_id}").json()
+    assert found["digest"] == held.digest
+    assert found["call"]["args"] == VOLUME
+    assert found["call"]["digest"] == held.digest
+    assert found["effect"] == "irreversible"
+    assert found["call"]["source"] == "declared"
+    assert found["call"]["evidence"] == ["effect=irreversible"]
+    assert found["call"]["verdict"] == "review"
+    assert found["preview"] == {"Rows": 3}
+    assert found["quorum"] == 1
+    assert found["decisions"] == []
+    assert found["expires_at"] > found["created_at"]
+
+
+def test_approvals_are_filtered(api: TestClient, seeds: Seeds) -> None:
+    held = seeds.held()
+    expired = seeds.held(tool="move_booking", args={}, expires_in=timedelta(seconds=-1))
+    seeds.close(expired, "expired")
+
+    def ids(query: str) -> list[str]:
+        return [item["approval_id"] for item in api.get(f"/api/approvals?{query}").json()["items"]]
+
+    assert ids("status=pending") == [str(held.approval_id)]
+    assert ids("status=expired") == [str(expired.approval_id)]
+    assert ids("tool=move_booking") == [str(expired.approval_id)]
+    assert ids("agent=nobody") == []
+    assert ids("kind=in_doubt") == []
+    assert len(ids("")) == 2
+
+
+def test_an_approval_is_given_once(api: TestClient, seeds: Seeds) -> None:
+    held = seeds.held()
+    answer = decide(api, held.approval_id, decision="approve", digest=held.digest, reason="Fine.")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["state"], body["call_id"]) == ("approved", str(held.call_id))
+    found = api.get(f"/api/approvals/{held.approval_id}").json()
+    assert [(d["reviewer"], d["decision"], d["via"]) for d in found["decisions"]] == [
+        ("dana", "approve", "api")
+    ]
+
+
+def test_who_comes_second_is_told_who_was_first_and_when(
+    api: TestClient, seeds: Seeds, database: Database, second: dict[str, str]
+) -> None:
+    held = seeds.held()
+    decide(api, held.approval_id, decision="reject", digest=held.digest, reason="No.")
+    late = api.post(
+        f"/api/approvals/{held.approval_id}/decisions",
+        json={"decision": "approve", "digest": held.digest},
+        headers=second,
+    )
+    assert late.status_code == 409
+    body = late.json()
+    assert (body["state"], body["by"]) == ("rejected", "dana")
+    assert body["at"]
+    assert "Your decision was not recorded." in body["error"]
+
+
+@pytest.fixture
+def second(database: Database, reviewer: Account) -> dict[str, str]:
+    """Another on-call reviewer's token."""
+    from interlock.engine.accounts import add_reviewer  # noqa: PLC0415
+
+    add_reviewer(
+        database,
+        tenant="default",
+        name="erin",
+        password="a password for erin",
+        groups=["on-call"],
+        by="operator:tests",
+    )
+    return token_for(database, "erin")
+
+
+def test_another_digest_is_a_conflict_that_names_the_stored_one(
+    api: TestClient, seeds: Seeds
+) -> None:
+    held = seeds.held()
+    answer = decide(api, held.approval_id, decision="approve", digest="0" * 64)
+    assert answer.status_code == 409
+    assert answer.json()["digest"] == held.digest
+
+
+def test_a_decision_after_the_deadline_is_a_conflict_called_expired(
+    api: TestClient, seeds: Seeds
+) -> None:
+    held = seeds.held(expires_in=timedelta(seconds=-1))
+    answer = decide(api, held.approval_id, decision="approve", digest=held.digest)
+    assert answer.status_code == 409
+    assert (answer.json()["state"], answer.json()["by"]) == ("expired", None)
+
+
+def test_somebody_who_is_no_reviewer_of_it_is_refused(api: TestClient, seeds: Seeds) -> None:
+    held = seeds.held(reviewers=("storage",))
+    answer = decide(api, held.approval_id, decision="approve", digest=held.digest)
+    assert answer.status_code == 403
+    assert "it is for storage" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"decision": "reject"},
+        {"decision": "edit"},
+        {"decision": "edit", "args": {"volume_id": 7}},
+        {"decision": "answer", "answer": {"happened": True}},
+        {"decision": "ok"},
+        {"decision": "approve", "digest": "short"},
+        {"decision": "approve", "force": True},
+    ],
+)
+def test_a_decision_that_does_not_fit_is_unprocessable_and_records_nothing(
+    api: TestClient, seeds: Seeds, body: dict[str, Any]
+) -> None:
+    held = seeds.held()
+    answer = decide(api, held.approval_id, **{"digest": held.digest, **body})
+    assert answer.status_code == 422
+    assert answer.json()["error"]
+    found = api.get(f"/api/approvals/{held.approval_id}").json()
+    assert (found["state"], found["decisions"]) == ("pending", [])
+
+
+def test_an_edit_closes_the_approval_as_superseded(api: TestClient, seeds: Seeds) -> None:
+    held = seeds.held()
+    args = {**VOLUME, "include_backups": False}
+    answer = decide(api, held.approval_id, decision="edit", digest=held.digest, args=args)
+    assert (answer.status_code, answer.json()["state"]) == (200, "superseded")
+    found = api.get(f"/api/approvals/{held.approval_id}").json()
+    assert found["decisions"][0]["args"] == args
+
+
+def test_a_call_in_doubt_is_answered(api: TestClient, seeds: Seeds) -> None:
+    held = seeds.held()
+    seeds.decide(held, "dana", "approve")
+    seeds.close(held, "approved", by="dana")
+    seeds.start(held)
+    doubt = seeds.in_doubt(held)
+    answer = decide(
+        api,
+        doubt.approval_id,
+        decision="answer",
+        digest=doubt.digest,
+        answer={"happened": True, "result": "gone"},
+        reason="The console shows it.",
+    )
+    assert answer.status_code == 200
+    call = api.get(f"/api/approvals/{doubt.approval_id}").json()["call"]
+    assert (call["state"], call["result"], call["attested_by"]) == ("succeeded", "gone", "dana")
+
+
+def test_tools_and_policies_are_listed(api: TestClient, seeds: Seeds) -> None:
+    tools = api.get("/api/tools").json()["items"]
+    assert {(tool["agent"], tool["name"], tool["effect"]) for tool in tools} >= {
+        ("fleet-ops", "delete_volume", "irreversible"),
+        ("fleet-ops", "list_volumes", "read"),
+    }
+    (policy,) = api.get("/api/policies").json()["items"]
+    assert policy["agents"] == ["fleet-ops"]
+    assert "irreversible-needs-a-person" in policy["text"]
+
+
+def test_the_log_is_read_with_its_exact_entries(api: TestClient, seeds: Seeds) -> None:
+    held = seeds.held()
+    seeds.run()
+    entries = api.get(f"/api/audit?run_id={held.run_id}").json()["items"]
+    assert {entry["run_id"] for entry in entries} == {str(held.run_id)}
+    assert [entry["seq"] for entry in entries] == sorted((e["seq"] for e in entries), reverse=True)
+    assert json.loads(entries[0]["entry"])["event"] == entries[0]["event"]
+    page = api.get("/api/audit?limit=2").json()
+    following = api.get(f"/api/audit?limit=2&cursor={page['cursor']}").json()
+    assert following["items"][0]["seq"] == page["items"][-1]["seq"] - 1
+
+
+@pytest.mark.parametrize("path", ["/api/runs", "/api/approvals", "/api/audit"])
+@pytest.mark.parametrize("query", ["cursor=zzz", "limit=0", "limit=501", "limit=x"])
+def test_a_page_that_cannot_be_is_refused(
+    api: TestClient, seeds: Seeds, path: str, query: str
+) -> None:
+    answer = api.get(f"{path}?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["error"]
+
+
+def test_what_is_not_there_is_said_in_json(api: TestClient, seeds: Seeds) -> None:
+    for path in (f"/api/runs/{uuid4()}", f"/api/approvals/{uuid4()}", "/api/nothing"):
+        answer = api.get(path)
+        assert answer.status_code == 404
+        assert answer.json()["error"].startswith("There is no")
+    assert api.get("/api/runs/nonsense").status_code == 422
+    assert api.delete("/api/runs").status_code == 405
+
+
+def test_a_token_that_was_revoked_opens_nothing(
+    api: TestClient, database: Database, seeds: Seeds
+) -> None:
+    with database.begin() as conn:
+        conn.exec_driver_sql("update tokens set revoked_at = now()")
+    answer = api.get("/api/runs")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_the_openapi_document_describes_the_contract(api: TestClient) -> None:
+    document = api.get("/api/openapi.json").json()
+    assert set(document["paths"]) == {
+        "/api/runs",
+        "/api/runs/{run_id}",
+        "/api/runs/{run_id}/cancel",
+        "/api/approvals",
+        "/api/approvals/{approval_id}",
+        "/api/approvals/{approval_id}/decisions",
+        "/api/tools",
+        "/api/policies",
+        "/api/audit",
+    }
+
+
+def test_a_database_that_is_away_is_said_to_be(
+    api: TestClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.close()
+    monkeypatch.setattr(database, "url", "postgresql://127.0.0.1:1/none")
+    answer = api.get("/api/runs")
+    assert answer.status_code == 503
+    assert "Nothing was recorded." in answer.json()["error"]

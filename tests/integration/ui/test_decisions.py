@@ -1,0 +1,261 @@
+"""Deciding in the browser: what is recorded, what is refused, and what each page then says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from interlock.engine.queries import get_approval
+from visiting import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from interlock.engine.database import Database
+    from seeding import Seeded, Seeds
+    from visiting import Person
+
+
+@pytest.fixture
+def stands(database: Database) -> Callable[[Seeded], tuple[str, int]]:
+    """An approval's state, and how many decisions are recorded about it."""
+
+    def look(seeded: Seeded) -> tuple[str, int]:
+        with database.begin() as conn:
+            detail = get_approval(conn, tenant="default", approval_id=seeded.approval_id)
+        return detail.approval.state, len(detail.decisions)
+
+    return look
+
+
+def test_an_irreversible_call_is_approved_by_typing_what_it_is_about(
+    dana: Person, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held()
+    page = text_of(dana.get(f"/approvals/{held.approval_id}"))
+    assert "To approve, type vol-prod-7" in page
+    answer = dana.decide(held.approval_id, "approve", confirm="vol-prod-7")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/approvals/{held.approval_id}"
+    assert stands(held) == ("approved", 1)
+    after = text_of(dana.get(f"/approvals/{held.approval_id}"))
+    assert "You approved this at" in after
+    assert "The call has not run yet." in after
+
+
+@pytest.mark.parametrize("typed", ["", "vol-prod-8", "VOL-PROD-7", "delete_volume"])
+def test_a_wrong_confirmation_records_nothing(
+    dana: Person, seeds: Seeds, stands: Any, typed: str
+) -> None:
+    held = seeds.held()
+    answer = dana.decide(held.approval_id, "approve", confirm=typed, note="Looks right")
+    assert answer.status_code == 422
+    assert stands(held) == ("pending", 0)
+    assert "Your approval was not recorded." in text_of(answer)
+    assert "type vol-prod-7 exactly" in text_of(answer)
+    assert "Looks right" in answer.text
+
+
+def test_a_headline_without_an_object_asks_for_the_tool_s_name(
+    dana: Person, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held(headline="Delete a volume")
+    assert dana.decide(held.approval_id, "approve", confirm="vol-prod-7").status_code == 422
+    assert dana.decide(held.approval_id, "approve", confirm="delete_volume").status_code == 303
+    assert stands(held) == ("approved", 1)
+
+
+def test_a_reversible_call_needs_no_typing(dana: Person, seeds: Seeds, stands: Any) -> None:
+    held = seeds.held(tool="move_booking", args={"booking_id": "RB-1", "vehicle": 4})
+    assert "To approve, type" not in text_of(dana.get(f"/approvals/{held.approval_id}"))
+    assert dana.decide(held.approval_id, "approve").status_code == 303
+    assert stands(held) == ("approved", 1)
+
+
+def test_a_rejection_needs_a_reason_and_no_typing(
+    dana: Person, seeds: Seeds, stands: Any, database: Database
+) -> None:
+    held = seeds.held()
+    answer = dana.decide(held.approval_id, "reject")
+    assert answer.status_code == 422
+    assert "Choose a reason or write a note" in text_of(answer)
+    assert stands(held) == ("pending", 0)
+    answer = dana.decide(held.approval_id, "reject", reason="backup", note="Ask storage.")
+    assert answer.status_code == 303
+    assert stands(held) == ("rejected", 1)
+    page = text_of(dana.get(f"/approvals/{held.approval_id}"))
+    assert "You rejected this at" in page
+    assert "The call did not run." in page
+    assert "“Back up first. Ask storage.”" in page
+
+
+def test_the_second_of_two_people_is_told_who_was_first(
+    dana: Person, person: Any, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held()
+    erin = person("erin", "on-call")
+    stale = dana.get(f"/approvals/{held.approval_id}")
+    assert stale.status_code == 200
+    assert erin.decide(held.approval_id, "reject", reason="request").status_code == 303
+    answer = dana.decide(held.approval_id, "approve", confirm="vol-prod-7", digest=held.digest)
+    assert answer.status_code == 409
+    page = text_of(answer)
+    assert "erin rejected this at" in page
+    assert "Your approval was not recorded, and the call did not run." in page
+    assert stands(held) == ("rejected", 1)
+
+
+def test_a_page_that_showed_another_call_decides_nothing(
+    dana: Person, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held()
+    answer = dana.decide(held.approval_id, "approve", confirm="vol-prod-7", digest="0" * 64)
+    assert answer.status_code == 409
+    assert "The page did not show the call that is stored." in text_of(answer)
+    assert "Your approval was not recorded" in text_of(answer)
+    assert stands(held) == ("pending", 0)
+
+
+def test_after_its_deadline_an_approval_cannot_be_given_and_is_not_called_rejected(
+    dana: Person, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held(expires_in=timedelta(seconds=-1))
+    page = dana.get(f"/approvals/{held.approval_id}")
+    assert '<form class="decision' not in page.text
+    assert "Expired is not rejected: nobody said no." in text_of(page)
+    answer = dana.decide(held.approval_id, "approve", confirm="vol-prod-7", digest=held.digest)
+    assert answer.status_code == 409
+    assert "This expired at" in text_of(answer)
+    assert stands(held) == ("pending", 0)
+    assert "ejected" not in text_of(answer).replace("Expired is not rejected", "")
+
+
+def test_somebody_outside_the_named_groups_sees_all_and_decides_nothing(
+    person: Any, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held(reviewers=("storage",))
+    carl = person("carl", "finance")
+    page = carl.get(f"/approvals/{held.approval_id}")
+    assert "Only storage can decide this. You are carl, in finance." in text_of(page)
+    assert '<form class="decision' not in page.text
+    answer = carl.decide(held.approval_id, "approve", confirm="vol-prod-7", digest=held.digest)
+    assert answer.status_code == 403
+    assert "You cannot decide this." in text_of(answer)
+    assert stands(held) == ("pending", 0)
+
+
+def test_a_quorum_needs_different_people(
+    dana: Person, person: Any, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held(quorum=2)
+    path = f"/approvals/{held.approval_id}"
+    assert "1 more approval would be needed" in text_of(dana.get(path))
+    dana.decide(held.approval_id, "approve", confirm="vol-prod-7")
+    assert stands(held) == ("pending", 1)
+    mine = text_of(dana.get(path))
+    assert "Your approval was recorded at" in mine
+    assert "another reviewer must decide as well" in mine
+    erin = person("erin", "on-call")
+    assert "Your approval would be the last one needed" in text_of(erin.get(path))
+    erin.decide(held.approval_id, "approve", confirm="vol-prod-7")
+    assert stands(held) == ("approved", 2)
+
+
+@pytest.mark.parametrize(
+    ("button", "call_state", "says"),
+    [
+        ("happened", "succeeded", "The run was told that the call happened."),
+        ("not_happened", "failed", "The run was told that the call did not happen."),
+        ("abandon", "abandoned", "Whether the call happened stays unknown."),
+    ],
+)
+def test_a_call_in_doubt_is_settled_with_evidence(
+    dana: Person, seeds: Seeds, database: Database, button: str, call_state: str, says: str
+) -> None:
+    held = seeds.held()
+    seeds.decide(held, "dana", "approve")
+    seeds.close(held, "approved", by="dana")
+    seeds.start(held)
+    doubt = seeds.in_doubt(held)
+    page = text_of(dana.get(f"/approvals/{doubt.approval_id}"))
+    assert "What happened?" in page
+    assert "It will not be run again by itself." in page
+    refused = dana.decide(doubt.approval_id, button)
+    assert refused.status_code == 422
+    assert "the evidence is missing" in text_of(refused)
+    assert dana.decide(doubt.approval_id, button, note="Looked it up.").status_code == 303
+    with database.begin() as conn:
+        detail = get_approval(conn, tenant="default", approval_id=doubt.approval_id)
+    assert detail.call is not None
+    assert detail.call.state == call_state
+    assert says in text_of(dana.get(f"/approvals/{doubt.approval_id}"))
+
+
+def test_the_page_of_a_used_approval_leads_to_the_doubt_about_its_call(
+    dana: Person, seeds: Seeds
+) -> None:
+    held = seeds.held()
+    seeds.decide(held, "dana", "approve")
+    seeds.close(held, "approved", by="dana")
+    seeds.start(held)
+    doubt = seeds.in_doubt(held)
+    page = dana.get(f"/approvals/{held.approval_id}")
+    assert f'href="/approvals/{doubt.approval_id}">Say what happened' in page.text
+    assert "may or may not have happened" in text_of(page)
+
+
+def test_an_approval_that_ran_shows_what_came_back(dana: Person, seeds: Seeds) -> None:
+    held = seeds.held()
+    seeds.decide(held, "dana", "approve")
+    seeds.close(held, "approved", by="dana")
+    seeds.start(held)
+    seeds.finish(held)
+    page = text_of(dana.get(f"/approvals/{held.approval_id}"))
+    assert "The call ran and returned at" in page
+    assert '{"deleted":true}' in page
+
+
+def test_a_cancelled_approval_is_not_called_rejected(dana: Person, seeds: Seeds) -> None:
+    held = seeds.held()
+    assert dana.post(f"/runs/{held.run_id}/cancel").status_code == 303
+    page = text_of(dana.get(f"/approvals/{held.approval_id}"))
+    assert "Cancelled at" in page
+    assert "The call did not run." in page
+    assert "ejected" not in page
+
+
+def test_a_field_that_no_page_sends_is_refused(dana: Person, seeds: Seeds, stands: Any) -> None:
+    held = seeds.held()
+    answer = dana.decide(held.approval_id, "approve", confirm="vol-prod-7", reviewer="erin")
+    assert answer.status_code == 422
+    assert stands(held) == ("pending", 0)
+
+
+def test_an_approval_that_is_not_there_is_said_not_to_be(dana: Person) -> None:
+    missing = dana.get("/approvals/01890000-0000-7000-8000-000000000000")
+    assert missing.status_code == 404
+    assert "There is no approval" in text_of(missing)
+    assert dana.get("/approvals/nonsense").status_code == 404
+
+
+def test_a_changed_agent_is_let_go_on_or_its_run_ends(
+    dana: Person, seeds: Seeds, stands: Any, database: Database
+) -> None:
+    asked = seeds.version(seeds.run())
+    page = text_of(dana.get(f"/approvals/{asked.approval_id}"))
+    assert "If you approve, the run goes on with the changed agent." in page
+    assert f"Began with {seeds.fingerprint} Now is {'a' * 64}" in page
+    assert dana.decide(asked.approval_id, "reject", reason="later").status_code == 303
+    assert stands(asked) == ("rejected", 1)
+    after = text_of(dana.get(f"/approvals/{asked.approval_id}"))
+    assert "You rejected this at" in after
+    assert "The run ended." in after
+    assert "call did not run" not in after
+
+
+def test_a_changed_agent_goes_on(dana: Person, seeds: Seeds, stands: Any) -> None:
+    asked = seeds.version(seeds.run())
+    assert dana.decide(asked.approval_id, "approve").status_code == 303
+    assert stands(asked) == ("approved", 1)
+    assert "The run goes on." in text_of(dana.get(f"/approvals/{asked.approval_id}"))

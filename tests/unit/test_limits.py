@@ -1,0 +1,93 @@
+"""A run's hard caps: what fits, what does not, and which figures are no caps at all."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from interlock.engine.errors import UsageError
+from interlock.engine.limits import LimitReached, Limits, Usage, next_call
+
+LIMITS = Limits(steps=5, calls=4, seconds=3, repeats=2)
+NOTHING = Usage(steps=0, calls=0, active_ms=0)
+NAMES = [field.name for field in fields(Limits)]
+
+
+def left(**used: int) -> LimitReached | None:
+    usage = Usage(0, used.get("calls", 0), used.get("active_ms", 0))
+    return next_call(LIMITS, usage, "delete_volume", used.get("repeats", 0))
+
+
+def test_the_caps_without_a_word_are_these() -> None:
+    assert Limits() == Limits(steps=25, calls=50, seconds=300, repeats=3)
+    assert LIMITS.as_json() == {"steps": 5, "calls": 4, "seconds": 3, "repeats": 2}
+
+
+def test_a_first_call_fits() -> None:
+    assert next_call(LIMITS, NOTHING, "delete_volume", 0) is None
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "allowed"),
+    [
+        ({"calls": 3}, None, None),
+        ({"calls": 4}, "calls", 4),
+        ({"calls": 5}, "calls", 4),
+        ({"repeats": 1}, None, None),
+        ({"repeats": 2}, "repeats", 2),
+        ({"repeats": 3}, "repeats", 2),
+        ({"active_ms": 2999}, None, None),
+        ({"active_ms": 3000}, "seconds", 3),
+        ({"active_ms": 3001}, "seconds", 3),
+    ],
+    ids=str,
+)
+def test_the_last_unit_fits_and_the_one_after_it_does_not(
+    used: dict[str, int], limit: str | None, allowed: int | None
+) -> None:
+    reached = left(**used)
+    assert (reached and reached.limit, reached and reached.allowed) == (limit, allowed)
+
+
+@given(st.integers(1, 60), st.integers(0, 70))
+def test_exactly_as_many_calls_fit_as_are_allowed(allowed: int, used: int) -> None:
+    limits = Limits(calls=allowed)
+    fits = next_call(limits, Usage(0, used, 0), "delete_volume", 0) is None
+    assert fits is (used < allowed)
+
+
+@pytest.mark.parametrize(
+    ("used", "cap"),
+    [
+        ({"calls": 4}, "4 calls"),
+        ({"repeats": 2}, "2 repetitions of the same call"),
+        ({"active_ms": 3000}, "3 active seconds"),
+    ],
+    ids=["calls", "repeats", "seconds"],
+)
+def test_a_reached_limit_is_told_in_a_sentence(used: dict[str, int], cap: str) -> None:
+    sentence = f"The run reached its limit of {cap}; the next call of delete_volume did not run."
+    assert str(left(**used)) == sentence
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "value", [0, -1, 1.0, 2.5, "3", None, True, float("inf"), float("nan")], ids=repr
+)
+def test_a_cap_that_is_no_whole_number_from_one_up_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"The limit '{name}' is a whole number from 1 up, not "):
+        Limits(**{name: value})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_is_the_smallest_cap(name: str) -> None:
+    assert Limits(**{name: 1}).as_json()[name] == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cap_cannot_be_moved_afterwards(name: str) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(LIMITS, name, 1000)

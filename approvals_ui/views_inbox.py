@@ -67,11 +67,12 @@ class Group:
 def row(approval: ApprovalRow, now: datetime) -> Row:
     """One approval in a list, seen from now."""
     is_doubt = approval.kind == ApprovalKind.IN_DOUBT
+    measured = approval.preview if approval.kind == ApprovalKind.CALL else None
     return Row(
         id=approval.id,
         kind=words.KINDS[ApprovalKind(approval.kind)],
         headline=shown(approval.headline),
-        facts=shown(facts(approval.preview) or approval.reason),
+        facts=shown(facts(measured) or approval.reason),
         effect=words.EFFECTS[Effect(approval.effect)] if approval.effect else None,
         agent=approval.agent,
         policy=", ".join(approval.policies),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,9 +18,11 @@ from interlock.engine import accounts, schema
 from interlock.engine.database import Database
 from interlock.engine.embedded import EmbeddedPostgres
 
+sys.path.insert(0, str(Path(__file__).parent))
+from forked_cli import CommandLine, ForkServer
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator
 
 TEMPLATE = "interlock_template"
 # The weakest that argon2 takes: tests make many accounts.
@@ -73,49 +75,19 @@ def database(database_url: str) -> Iterator[Database]:
     fresh.close()
 
 
-@dataclass(frozen=True)
-class CommandLine:
-    """`interlock` as real processes, in a folder of its own, on the test's database."""
-
-    folder: Path
-    environ: Mapping[str, str]
-
-    def __call__(
-        self, *arguments: str, typed: str = "", **environ: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run it to its end."""
-        return subprocess.run(
-            self._command(arguments),
-            check=False,
-            capture_output=True,
-            cwd=self.folder,
-            env={**self.environ, **environ},
-            input=typed,
-            text=True,
-            timeout=90,
-        )
-
-    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-        """Start it and return; its output is in two pipes."""
-        return subprocess.Popen(
-            self._command(arguments),
-            cwd=self.folder,
-            env={**self.environ, **environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def _command(self, arguments: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-m", "interlock.engine.cli.main", *arguments]
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """What the command line's processes are forked from."""
+    server = ForkServer()
+    yield server
+    server.end()
 
 
 @pytest.fixture
-def bare_cli(tmp_path: Path) -> CommandLine:
+def bare_cli(fork_server: ForkServer, tmp_path: Path) -> CommandLine:
     """The command line without a database, in an empty folder."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("INTERLOCK_")}
-    return CommandLine(tmp_path, environ)
+    return CommandLine(fork_server, tmp_path, environ)
 
 
 @pytest.fixture

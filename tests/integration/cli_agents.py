@@ -25,9 +25,9 @@ def look(volume: str) -> str:
 
 @tool(effect="read")
 def stare(volume: str) -> str:
-    """Look at a volume for two seconds."""
+    """Look at a volume for four seconds."""
     Path("staring").touch()
-    time.sleep(2)
+    time.sleep(4)
     return f"{volume} is there"
 
 

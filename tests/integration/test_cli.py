@@ -13,7 +13,9 @@ from interlock.engine.cli.main import COMMANDS
 if TYPE_CHECKING:
     import subprocess
 
-    from tests.conftest import Account, CommandLine
+    from forked_cli import CommandLine
+
+    from tests.conftest import Account
 
 AGENTS = Path(__file__).with_name("cli_agents.py")
 DELETER = f"{AGENTS}:deleter"
@@ -54,9 +56,10 @@ def held_call(cli: CommandLine) -> dict[str, Any]:
 
 
 def test_help_names_every_command_and_imports_nothing_heavy(bare_cli: CommandLine) -> None:
-    done = bare_cli("--help", PYTHONPROFILEIMPORTTIME="1")
-    assert all(f"\n  {name} " in fine(done) for name in COMMANDS)
-    imported = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines()}
+    process = bare_cli.start("--help", PYTHONPROFILEIMPORTTIME="1")
+    out, err = process.communicate(timeout=60)
+    assert all(f"\n  {name} " in out for name in COMMANDS)
+    imported = {line.rpartition("|")[2].strip().split(".")[0] for line in err.splitlines()}
     assert "click" in imported
     assert not imported & set(HEAVY)
 

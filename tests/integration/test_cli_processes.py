@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
 
+    from forked_cli import CommandLine
     from interlock.engine.database import Database
 
-    from tests.conftest import Account, CommandLine
+    from tests.conftest import Account
 
 AGENTS = Path(__file__).with_name("cli_agents.py")
 VOLUME = '{"volume": "vol-prod-7"}'
@@ -104,7 +105,7 @@ def test_serve_answers_logs_each_request_and_ends_in_order(processes: Processes,
 
 @pytest.fixture
 def staring(processes: Processes, database: Database) -> subprocess.Popen[str]:
-    """A worker in the middle of a call that takes two seconds."""
+    """A worker in the middle of a call that takes four seconds."""
     worker = processes.start("worker", f"{AGENTS}:starer")
     assert worker.stderr is not None
     stderr = worker.stderr
@@ -135,7 +136,7 @@ def test_a_worker_that_is_asked_twice_ends_at_once(
     staring.send_signal(signal.SIGINT)
     time.sleep(0.1)
     staring.send_signal(signal.SIGINT)
-    assert staring.wait(1.5) == 1
+    assert staring.wait(3) == 1
     assert call_states(database) == ["executing"]
 
 

@@ -1,0 +1,147 @@
+"""A morning at a car-rental company: something on every page, in every state that a page has."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from argon2 import PasswordHasher
+from interlock.engine import accounts
+from seeded_rows import FIGURES, TENANT, VOLUME
+from seeding import Seeded, Seeds
+
+if TYPE_CHECKING:
+    from interlock.engine.database import Database
+
+PASSWORD = "a password for the pictures"
+PEOPLE = {
+    "dana": ("on-call",),
+    "storage-owner": ("storage",),
+    "finance-lead": ("finance",),
+    "erin": ("on-call",),
+}
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+def seed(database: Database) -> dict[str, str]:
+    """A morning at the car-rental company; the pages by name."""
+    for name, groups in PEOPLE.items():
+        accounts.add_reviewer(
+            database,
+            tenant=TENANT,
+            name=name,
+            password=PASSWORD,
+            groups=groups,
+            by="operator:docs",
+            hasher=CHEAP,
+        )
+    seeds = Seeds(database)
+    seeds.agent()
+    seeds.agent("billing")
+    held = _volume(seeds)
+    _queue(seeds)
+    return {
+        "sign-in": "/sign-in",
+        "inbox": "/approvals",
+        "approval": f"/approvals/{held.approval_id}",
+        "approval-edit": f"/approvals/{held.approval_id}/edit",
+        "run": f"/runs/{held.run_id}",
+        "runs": "/runs",
+        "audit": "/audit",
+        "audit-entry": "/audit?entry=12",
+        "history": "/approvals/history",
+        **_closed(seeds),
+    }
+
+
+def _volume(seeds: Seeds) -> Seeded:
+    run = seeds.run("Clear out whatever storage we still pay for from the Harbour depot pilot. "
+                    "Keep anything with customer data.")  # fmt: skip
+    for region in ("eu-west-1", "eu-north-1", "us-east-1"):
+        seeds.read(run, region=region)
+    seeds.read(run, tool="move_booking", booking_id="RB-20992", vehicle=4380, minutes_ago=19)
+    held = seeds.held(
+        run,
+        args={
+            **VOLUME,
+            "owner_tag": "fleet-\u0430rchive",
+            "reason": "Cleanup of storage left over from the Harbour depot pilot. The volume has "
+            "had no writes since 3 October and is not attached to any running service. Its 14 "
+            "backups are stored in the same region and share the same key. Removing both ends the "
+            "monthly charge of $41.60.",
+        },
+        preview=FIGURES,
+        reviewers=("on-call", "storage"),
+        quorum=2,
+    )
+    seeds.decide(held, "storage-owner", "approve")
+    return held
+
+
+def _queue(seeds: Seeds) -> None:
+    seeds.held(
+        seeds.run("Refund what the waiver charged twice.", agent="billing"),
+        tool="refund_booking",
+        args={"booking_id": "RB-20311", "amount_cents": 16400, "lines": []},
+        headline="Refund \u20ac164.00 to booking RB-20311",
+        preview={"Charged twice": "\u20ac164.00", "Paid back so far": "\u20ac0.00"},
+        expires_in=timedelta(hours=6, minutes=40),
+        minutes_ago=9,
+    )
+    seeds.held(
+        seeds.run("Move the flooded depot's bookings."),
+        tool="move_booking",
+        args={"booking_id": "RB-21007", "vehicle": 4417},
+        headline="Move booking RB-21007 to vehicle 4417",
+        preview={"Class": "same", "Branch": "same"},
+        expires_in=timedelta(minutes=11),
+        minutes_ago=4,
+    )
+    seeds.held(
+        seeds.run("Tidy the booking table."),
+        tool="move_booking",
+        args={"booking_id": "RB-20980", "vehicle": 4051},
+        headline="Move booking RB-20980 to vehicle 4051",
+        expires_in=None,
+        minutes_ago=2,
+    )
+
+
+def _closed(seeds: Seeds) -> dict[str, str]:
+    rejected = seeds.held(preview=FIGURES)
+    seeds.decide(rejected, "erin", "reject", reason="Not what was asked. It holds customer data.")
+    seeds.close(
+        rejected, "rejected", by="erin", reason="Not what was asked. It holds customer data."
+    )
+    expired = seeds.held(preview=FIGURES, expires_in=timedelta(minutes=-3), minutes_ago=63)
+    seeds.close(expired, "expired")
+    done = seeds.held(preview=FIGURES)
+    seeds.decide(done, "dana", "approve")
+    seeds.close(done, "approved", by="dana")
+    seeds.start(done)
+    seeds.finish(done)
+    seeds.end_run(done.run_id)
+    broken = seeds.held(headline="Delete volume vol-stage-2 and its backups")
+    seeds.decide(broken, "dana", "approve")
+    seeds.close(broken, "approved", by="dana")
+    seeds.start(broken)
+    doubt = seeds.in_doubt(broken)
+    edited = seeds.held(preview=FIGURES)
+    smaller = {**VOLUME, "include_backups": False}
+    seeds.decide(edited, "dana", "edit", args=smaller)
+    seeds.close(edited, "superseded", by="dana")
+    again = seeds.held(
+        edited.run_id, args=smaller, headline="Delete volume vol-prod-7 and keep its 14 backups",
+        preview=FIGURES, minutes_ago=1, revises=edited,
+    )  # fmt: skip
+    changed = seeds.version(seeds.run("Tidy the booking table."))
+    return {
+        "approval-version": f"/approvals/{changed.approval_id}",
+        "approval-rejected": f"/approvals/{rejected.approval_id}",
+        "approval-expired": f"/approvals/{expired.approval_id}",
+        "approval-approved": f"/approvals/{done.approval_id}",
+        "approval-in-doubt": f"/approvals/{doubt.approval_id}",
+        "approval-replaced": f"/approvals/{edited.approval_id}",
+        "approval-edited": f"/approvals/{again.approval_id}",
+        "run-ended": f"/runs/{done.run_id}",
+    }

@@ -5,12 +5,12 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from ..engine.accounts import Reviewer
+from ..engine.confirmation import to_type
 from ..engine.decisions import Answer
 from ..engine.errors import InvalidDecision
 from ..engine.lifecycle import ApprovalKind, DecisionKind
 from ..engine.queries import ApprovalDetail
 from ..tools.effect import Effect
-from .confirmation import to_type
 
 REASONS = {
     "target": "Wrong target",

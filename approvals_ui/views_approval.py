@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..engine.confirmation import to_type
 from ..engine.lifecycle import ApprovalKind, ApprovalState
 from ..tools.effect import Effect, Source
 from . import words
 from .arguments import ArgumentRow, Value, digest_groups, figure, rows, shown
-from .confirmation import pattern, to_type
+from .confirmation import pattern
 from .outcomes import Outcome, outcome
 from .run_request import request_text
 from .story import Line, known, story

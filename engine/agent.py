@@ -110,6 +110,7 @@ class Agent:
                 "description": spec.description,
                 "schema": dict(spec.schema),
                 "effect": spec.declared,
+                "source": spec.source,
                 "undo": spec.undoable,
                 "verify": spec.verifiable,
             }

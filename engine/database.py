@@ -44,6 +44,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_recycle=1800,
+            pool_pre_ping=True,
+            hide_parameters=True,  # errors are logged, arguments are not
         )
 
     def _connect(self) -> psycopg.Connection[Any]:

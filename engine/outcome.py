@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -49,17 +50,12 @@ def success(value: Any) -> Succeeded:
     A result that neither can hold is kept as its text, and the graph gets that text as well, so
     that a replay does not differ from the first time.
     """
-    if _is_plain(value):
-        try:
+    with suppress(Exception):  # whatever a tool returns, the call happened and is written down
+        if _is_plain(value):
             return Succeeded("json", json.dumps(value, ensure_ascii=False).encode())
-        except UnicodeEncodeError:
-            return _as_text(value)
-    try:
         kind, data = _serde().dumps_typed(value)
         if kind == "msgpack" and type(_serde().loads_typed((kind, data))) is type(value):
             return Succeeded(kind, data)
-    except (TypeError, ValueError):
-        pass
     return _as_text(value)
 
 
@@ -88,7 +84,11 @@ def _serde() -> JsonPlusSerializer:
 
 
 def _as_text(value: Any) -> Succeeded:
-    return Succeeded("text", str(value).encode("utf-8", "backslashreplace"))
+    try:
+        text = str(value)
+    except Exception:  # noqa: BLE001 - a value's own code, or a number too long to write
+        text = f"A {type(value).__name__} that has no text."
+    return Succeeded("text", text.encode("utf-8", "backslashreplace"))
 
 
 def _is_plain(value: Any) -> bool:

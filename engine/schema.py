@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSON, UUID
 
 from .errors import SchemaOutdated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .database import Database
+
+HEAD = "0001"
+"""The newest revision under `migrations/versions`; revisions are numbered in order."""
 
 _LOCK = 0x1_0C4_0001
 _TIME = sa.DateTime(timezone=True)
@@ -156,26 +159,39 @@ audit_log = _table(
 )
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(files("interlock.engine.migrations")))
-    return config
-
-
 def migrate(database: Database) -> None:
-    """Bring the schema to this version's; any number of processes may ask at once."""
-    from langgraph.checkpoint.postgres import PostgresSaver  # noqa: PLC0415 - slow to import
+    """Bring the schema to this version's; any number of processes may ask at once.
 
+    Raises:
+        SchemaOutdated: the schema is a newer version's.
+    """
+    # late: both are slow to import, and only a migration needs them
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from langgraph.checkpoint.postgres import PostgresSaver  # noqa: PLC0415
+
+    with _alone(database):
+        _refuse_newer(_current(database))
+        with database.begin() as conn:
+            config = Config()
+            config.set_main_option("script_location", str(files("interlock.engine.migrations")))
+            config.attributes["connection"] = conn
+            command.upgrade(config, "head")
+        with PostgresSaver.from_conn_string(database.url) as saver:
+            saver.setup()
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[None]:
     with database.engine.connect() as lock:
-        lock.exec_driver_sql("select pg_advisory_lock(%s)", (_LOCK,))
+        # asked again and again: a statement that waits keeps a snapshot, and the saver's
+        # `create index concurrently` waits for the end of all snapshots
+        while not lock.exec_driver_sql("select pg_try_advisory_lock(%s)", (_LOCK,)).scalar_one():
+            lock.commit()
+            time.sleep(0.1)
         lock.commit()
         try:
-            with database.begin() as conn:
-                config = _config()
-                config.attributes["connection"] = conn
-                command.upgrade(config, "head")
-            with PostgresSaver.from_conn_string(database.url) as saver:
-                saver.setup()
+            yield
         finally:
             lock.exec_driver_sql("select pg_advisory_unlock(%s)", (_LOCK,))
             lock.commit()
@@ -187,11 +203,27 @@ def require_current(database: Database) -> None:
     Raises:
         SchemaOutdated: with the command to run.
     """
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    with database.engine.connect() as conn:
-        current = MigrationContext.configure(conn).get_current_revision()
-    if current != head:
+    current = _current(database)
+    _refuse_newer(current)
+    if current != HEAD:
         raise SchemaOutdated(
-            f"The database's schema is at {current or 'nothing'} and this version needs {head}. "
+            f"The database's schema is at {current or 'nothing'} and this version needs {HEAD}. "
             "Run: interlock db migrate"
+        )
+
+
+def _current(database: Database) -> str | None:
+    """The revision that the database is at, None for a database without a schema."""
+    with database.engine.connect() as conn:
+        if conn.exec_driver_sql("select to_regclass('alembic_version')").scalar_one() is None:
+            return None
+        query = "select version_num from alembic_version"
+        return conn.exec_driver_sql(query).scalar_one_or_none()
+
+
+def _refuse_newer(current: str | None) -> None:
+    if current is not None and current > HEAD:
+        raise SchemaOutdated(
+            f"The database's schema is at {current}, newer than the {HEAD} of this version of "
+            "Interlock. Install the version that made it."
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def serving(database: Database, environment: str = "Production") -> Iterator[str]:
     """The app's address while the block runs."""
     app = create_app(database, Settings(environment=environment))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

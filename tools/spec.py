@@ -86,6 +86,11 @@ class ToolSpec:
             return self.effect.value
         return "undeclared" if self.effect is None else "by argument"
 
+    @property
+    def source(self) -> Source:
+        """Where the effect of the tool's calls comes from."""
+        return Source.DEFAULT if self.effect is None else Source.DECLARED
+
     def classify(self, args: Mapping[str, Any]) -> Classification:
         """The effect of a call with these arguments; irreversible whenever that is not known."""
         if self.effect is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import signal
 import threading
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from ..logs import configure
 from .demo_children import PreparedChildren
 from .opened import settings_with
 from .serve import listen
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Begin anew: drop what an earlier demo left.")
 def command(port: int | None, model: str | None, *, headless: bool, fresh: bool) -> None:
     """Show an agent that goes for the production volume, and decide yourself."""
+    configure(level=logging.WARNING)
     settings = settings_with(port=port)
     settings = replace(settings, home=settings.home.resolve())
     # Now, before anything is set up for it.

@@ -133,6 +133,16 @@ def demo(folder: Path, *options: str, **extra: str) -> Iterator[Demo]:
             process.wait(60)
 
 
+def heard(process: subprocess.Popen[str], last: str) -> str:
+    """What the demo says, up to the line that has `last` in it."""
+    lines: list[str] = []
+    for line in process.stdout or ():
+        lines.append(line)
+        if last in line:
+            break
+    return "".join(lines)
+
+
 def ready(process: subprocess.Popen[str], api: httpx.Client) -> bool | None:
     assert process.poll() is None, process.communicate()[0]
     try:
@@ -221,10 +231,9 @@ def test_secrets_of_the_demo_are_its_owners_alone(tmp_path: Path) -> None:
         for name in ("password", "token"):
             mode = (running.world / name).stat().st_mode
             assert stat.S_IMODE(mode) == 0o600
-        process = running.process
         password = (running.world / "password").read_text().strip()
         port = running.api.base_url.port
-    output = process.communicate()[0]
+        output = heard(running.process, "Waits for you")
     for told in (f"http://127.0.0.1:{port}", "dana", password, "scripted", DELETION):
         assert told in output
 

@@ -62,7 +62,7 @@ def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path) -> N
         time.sleep(0.2)
         check_within(database, 60)
         assert int(pid_file.read_text().splitlines()[0]) != before
-        with database.begin() as conn:
-            assert conn.exec_driver_sql("select count(*) from runs").scalar_one() == 0
+        count = "select count(*) from runs"
+        assert database.retry(lambda conn: conn.exec_driver_sql(count).scalar_one()) == 0
     assert not pid_file.exists()
     assert "postgres-keeper" not in {thread.name for thread in threading.enumerate()}

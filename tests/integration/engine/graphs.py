@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from langchain_core.messages import AIMessage
@@ -9,7 +11,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from interlock.tools import GatedTool
 
@@ -20,6 +22,12 @@ class Notes(TypedDict, total=False):
     """A state that keeps what a node returned."""
 
     said: Any
+
+
+def in_a_loop(work: Coroutine[Any, Any, Any]) -> Any:
+    """The coroutine's outcome, from a thread of its own: a browser's loop may run in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def one_node(node: Callable[..., Any]) -> StateGraph[Any]:

@@ -24,7 +24,7 @@ from interlock.engine.runs import create_run, request_cancel
 from uuid_utils.compat import uuid7
 
 sys.path.insert(0, str(Path(__file__).parent))
-from graphs import one_node
+from graphs import in_a_loop, one_node
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -412,8 +412,6 @@ def test_a_forged_resume_starts_nothing(lab: Lab) -> None:
 
 def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
     """What a worker does with a run that was woken, but with a forged value to resume from."""
-    import asyncio  # noqa: PLC0415
-
     from interlock.engine import runs  # noqa: PLC0415
     from interlock.engine.gate import RunGate  # noqa: PLC0415
     from interlock.engine.lease import Lease  # noqa: PLC0415
@@ -440,7 +438,7 @@ def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
             await graph.ainvoke(command, config, durability="sync")
             assert (await graph.aget_state(config)).next
 
-    asyncio.run(execute())
+    in_a_loop(execute())
     with lab.database.begin() as conn:
         runs.park(conn, claim, active_ms=0)
     lease.stop()

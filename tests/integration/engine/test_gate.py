@@ -16,7 +16,7 @@ from langgraph.prebuilt import InjectedState, ToolNode
 from langgraph.types import Send
 
 sys.path.insert(0, str(Path(__file__).parent))
-from graphs import ask, one_node, scripted
+from graphs import ask, in_a_loop, one_node, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -246,7 +246,7 @@ def test_outside_a_run_a_tool_is_refused_with_a_sentence(lab: Lab) -> None:
         with pytest.raises(OutsideRun, match="was called outside a run and did not run"):
             way(wipe)
     with pytest.raises(OutsideRun):
-        asyncio.run(wipe.ainvoke({"volume": "v7"}))
+        in_a_loop(wipe.ainvoke({"volume": "v7"}))
     graph = one_node(lambda _: {"said": wipe.invoke({"volume": "v7"})}).compile()
     with pytest.raises(OutsideRun):
         graph.invoke({})

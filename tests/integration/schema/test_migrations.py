@@ -104,9 +104,7 @@ def test_a_newer_database_is_refused(database: Database) -> None:
     with database.begin() as conn:
         conn.exec_driver_sql("update alembic_version set version_num = '9999'")
     for ask in (schema.require_current, schema.migrate):
-        with pytest.raises(
-            SchemaOutdated, match=r"is at 9999, newer than the \d{4}"
-        ):
+        with pytest.raises(SchemaOutdated, match=r"is at 9999, newer than the \d{4}"):
             ask(database)
 
 

@@ -80,13 +80,25 @@ class Agent:
         if not isinstance(graph, (StateGraph, Pregel)):
             graph = graph()
         if isinstance(graph, StateGraph):
-            return graph.compile()
+            return self._checked(graph.compile())
         if isinstance(graph, Pregel):
-            return graph.copy({"checkpointer": None})
+            return self._checked(graph.copy({"checkpointer": None}))
         raise UsageError(
             f"The graph of agent '{self.name}' is a {type(graph).__name__}, "
             "not a StateGraph or a compiled graph."
         )
+
+    def _checked(self, graph: Pregel[Any, Any, Any, Any]) -> Pregel[Any, Any, Any, Any]:
+        """LangGraph gives the tasks of an inner graph new ids when the node around it is retried,
+        so that their calls would not find their records and run again.
+        """
+        for name, node in graph.nodes.items():
+            if node.subgraphs and (node.retry_policy or graph.retry_policy):
+                raise UsageError(
+                    f"Node '{name}' of agent '{self.name}' has a retry policy around a graph, "
+                    "which would repeat calls that were made. Put the policy on the inner nodes."
+                )
+        return graph
 
     @cached_property
     def fingerprint(self) -> str:

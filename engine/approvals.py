@@ -10,7 +10,8 @@ from .errors import Conflict, InvalidDecision
 from .hold import Hold
 from .lifecycle import ApprovalKind, ApprovalState, CallState, DecisionKind, Exit, RunStatus
 from .outcome import success
-from .runs import end, wake
+from .runs import end
+from .wake import wake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

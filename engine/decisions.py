@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from . import approvals
 from .answer import Answer, Decided
 from .audit import record
-from .database import execute
+from .database import execute, storable
 from .digest import canonical
 from .errors import AlreadyDecided, InvalidDecision, NotAReviewer, NotFound, StaleDigest
 from .lifecycle import ApprovalKind, ApprovalState, DecisionKind
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from .database import Database
 
 __all__ = ["Answer", "Decided", "decide"]
+
+_CLOSED_MEANWHILE = ("IL003", "IL004")
+"""The database's own refusals: what was open when this began is not any more."""
 
 _ALLOWED: Mapping[ApprovalKind, frozenset[DecisionKind]] = {
     ApprovalKind.CALL: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EDIT}),
@@ -45,7 +49,13 @@ def decide(db: Database, answer: Answer) -> Decided:
         StaleDigest: the reviewer saw another call than the one that is stored.
         InvalidDecision: the answer does not fit what was asked.
     """
-    decided = db.retry(lambda conn: _decide(conn, answer), patience=5.0)
+    try:
+        decided = db.retry(lambda conn: _decide(conn, answer), patience=5.0)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) not in _CLOSED_MEANWHILE:
+            raise
+        # once more, now to say who was first
+        decided = db.retry(lambda conn: _decide(conn, answer), patience=5.0)
     hint(db)
     return decided
 
@@ -59,7 +69,7 @@ def _decide(conn: Connection, answer: Answer) -> Decided:
     asked = execute(conn, "lock_approval", **where).one()
     _check_reviewer(conn, answer, asked)
     before = execute(conn, "decision_of", **where, reviewer=answer.reviewer).one_or_none()
-    if before is not None and before.kind == answer.kind:
+    if before is not None and _is_same(answer, before):
         state = ApprovalState(asked.state)
         return Decided(asked.id, state, run_id, asked.call_id, before.decided_at)
     _check_open(answer, asked, before)
@@ -80,6 +90,13 @@ def _decide(conn: Connection, answer: Answer) -> Decided:
     _note(conn, answer, asked, edited)
     state = approvals.settle(conn, answer, asked)
     return Decided(asked.id, state, run_id, asked.call_id, decided_at)
+
+
+def _is_same(answer: Answer, before: Row[Any]) -> bool:
+    """Whether this is the repeat of a decision that is recorded, down to what it says."""
+    said = (answer.kind, answer.digest, storable(answer.reason), answer.args, answer.answer)
+    args = None if before.args is None else json.loads(bytes(before.args))
+    return said == (before.kind, bytes(before.digest).hex(), before.reason, args, before.answer)
 
 
 def _check_reviewer(conn: Connection, answer: Answer, asked: Row[Any]) -> None:
@@ -168,7 +185,7 @@ def _edited(conn: Connection, answer: Answer, asked: Row[Any]) -> bytes:
 def _exact(value: Mapping[str, Any] | None, what: str) -> bytes:
     try:
         return canonical(dict(value or {}))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidDecision(f"The {what} have no exact JSON form: {error}.") from None
 
 

@@ -11,7 +11,7 @@ from .database import execute
 from .hold import fence
 from .lifecycle import ApprovalKind, ApprovalState, CallState
 from .requests import request_approval
-from .runs import wake
+from .wake import wake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

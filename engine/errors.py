@@ -83,3 +83,11 @@ class StaleDigest(DecisionRefused):
 
 class InvalidDecision(DecisionRefused):
     """The decision's content does not fit what was asked."""
+
+
+def said(error: BaseException) -> str:
+    """An error of somebody else's code as a text, whatever its own text does."""
+    try:
+        return f"{type(error).__name__}: {error}".rstrip(": ")
+    except Exception:  # noqa: BLE001 - the class is not ours
+        return type(error).__name__

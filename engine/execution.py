@@ -7,17 +7,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import structlog
 from langchain_core.load import dumps
 from langchain_core.messages import BaseMessage
 from langgraph.errors import GraphDrained, GraphRecursionError
 from langgraph.runtime import RunControl
 from pydantic_core import to_jsonable_python
-from sqlalchemy.exc import DBAPIError
 
 from ..tools.gated import current_gate
-from .errors import CancelRequested, DatabaseLost, Fenced
+from .errors import CancelRequested, DatabaseLost, Fenced, said
 from .gate import RunGate
 from .lifecycle import Exit
 from .limits import LimitReached
@@ -26,6 +24,7 @@ from .stops import RunStopped, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
 
     from .agent import Agent
     from .database import Database
@@ -67,15 +66,26 @@ Ending = Ended | Parked | Released
 class Execution:
     """Runs the graph of one claimed run until it ends, parks or is stopped."""
 
-    def __init__(self, db: Database, pool: Pool, agent: Agent, claim: Claim, lease: Lease) -> None:
+    def __init__(
+        self,
+        db: Database,
+        pool: Pool,
+        agent: Agent,
+        claim: Claim,
+        lease: Lease,
+        threads: Executor,
+    ) -> None:
         self.claim = claim
         self._agent = agent
-        self._saver = FencedSaver(pool, claim.hold)
         self._control = RunControl()
+        self._draining = False
+        self._threads = threads
         self.gate = RunGate(db, agent, claim, lease)
+        self._saver = FencedSaver(pool, claim.hold, self._steps_are_up)
 
     def drain(self) -> None:
         """Ask the graph to stop after the step it is in."""
+        self._draining = True
         self._control.request_drain("shutdown")
 
     async def run(self) -> Ending:
@@ -88,9 +98,13 @@ class Execution:
         try:
             ending = await self._ending_of(walk)
         finally:
-            await asyncio.to_thread(self.gate.settle, _GRACE)
+            await loop.run_in_executor(self._threads, self.gate.settle, _GRACE)
             alarm.cancel()
         return _stopped(self.gate.stop) if self.gate.stop else ending
+
+    def _steps_are_up(self) -> None:
+        allowed = self.claim.limits.steps
+        self.gate.halt(LimitReached("steps", allowed, "it was stopped where it was."))
 
     def _time_is_up(self) -> None:
         allowed = self.claim.limits.seconds
@@ -158,14 +172,18 @@ class Execution:
             return await walk
         except asyncio.CancelledError:
             return Released("The execution was cancelled.")
-        except (RunStopped, GraphDrained, Fenced) as stopped:
+        except (RunStopped, Fenced) as stopped:
             return Released(str(stopped))
-        except (psycopg.OperationalError, psycopg.InterfaceError, DBAPIError) as error:
-            log.warning("execution.database_lost", error=type(error).__name__)
+        except DatabaseLost as error:
+            log.warning("execution.database_lost", error=str(error))
             return Released("The database was lost.", delay=0.5)
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, GraphDrained) and self._draining:
+                return Released(str(error))
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
             log.exception("execution.failed")
-            return Ended(Exit.FAILED, f"{type(error).__name__}: {error}")
+            return Ended(Exit.FAILED, said(error))
 
     def _out_of_steps(self) -> Ending:
         reached = LimitReached("steps", self.claim.limits.steps, "the next step was not taken.")

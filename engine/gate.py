@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import ToolException
-from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.errors import GraphInterrupt
 from langgraph.types import Interrupt
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from ..tools.gated import CallContext, NotDone, Refused, serving
+from ..tools.gated import CallContext, NotExact, Refused, serving, serving_call
 from ..tools.vault import open_vault
 from . import journal
 from .call import Call, Place, Proposal
@@ -28,6 +28,7 @@ from .database import execute, first_line
 from .doubt import recover
 from .errors import CancelRequested, Conflict, DatabaseLost, Fenced
 from .judgement import Judgement, forbid, judge
+from .leaving import REPEATABLE, broken, left, packed, unpacked
 from .lifecycle import CallState
 from .limits import LimitReached
 from .outcome import Failed, InDoubt, Outcome, Succeeded, success
@@ -58,7 +59,6 @@ class Started:
     term: int
 
 
-_REPEATABLE = ("again", "same_key")
 """Recoveries by which a call that broke off is simply started again."""
 _LOOK_UP = 0.5
 """Seconds between two looks at whether a run that still works was stopped."""
@@ -79,7 +79,7 @@ class RunGate:
         self._hold = claim.hold
         self._lease = lease
         self._began = time.monotonic()
-        self._places = Places()
+        self._places = Places(claim.hold.run_id)
         self._lock = threading.Lock()
         self._busy = 0
         self._idle = threading.Condition(self._lock)
@@ -123,7 +123,7 @@ class RunGate:
             unfinished = list(self._started.values())
         for step in unfinished:
             error = TimeoutError(f"it did not return within {patience:.0f} s after the run stopped")
-            self._record_quietly(step, _broken(step.call, error))
+            self._record_quietly(step, broken(step.call, error))
 
     # What tools use --------------------------------------------------------------------------
 
@@ -131,14 +131,15 @@ class RunGate:
         """The call's outcome, from its record or by running it now."""
         with self._occupied():
             step = self._admit(ask, self._places.of(ask))
-            return self._perform(ask, step) if isinstance(step, Started) else step.value
+            value = self._perform(ask, step) if isinstance(step, Started) else step.value
+            return unpacked(ask, value)
 
     async def aask(self, ask: Ask) -> Any:
         """The same for async tools. A cancelled node does not cut an effect in half."""
         work = asyncio.create_task(self._aask(ask, self._places.of(ask)))
         self._effects.add(work)
         work.add_done_callback(self._forget)
-        return await asyncio.shield(work)
+        return unpacked(ask, await asyncio.shield(work))
 
     def _forget(self, work: asyncio.Task[Any]) -> None:
         self._effects.discard(work)
@@ -157,12 +158,10 @@ class RunGate:
                 self._check_send_before(step)
                 try:
                     value = await arun(step.arguments, dict(ask.framework))
-                except GraphBubbleUp:
-                    raise
                 except BaseException as error:  # noqa: BLE001 - every way out of an effect is recorded
-                    outcome = _broken(step.call, error)
+                    outcome = left(step.call, error)
                 else:
-                    outcome = success(value)
+                    outcome = success(packed(ask, value))
             return await asyncio.to_thread(self._record, step, outcome)
 
     @contextmanager
@@ -183,6 +182,7 @@ class RunGate:
         place, key = placed
         self._check_stopped()
         ask = self._declared(ask)
+        self._check_inside(ask)
         try:
             call = self._db.retry(lambda conn: journal.find(conn, self._hold, key))
             while True:
@@ -211,6 +211,20 @@ class RunGate:
             )
         return replace(ask, tool=tool)
 
+    def _check_inside(self, ask: Ask) -> None:
+        """Refuse a call from within a body that could not be started again after it waited."""
+        outer = serving_call()
+        if outer is None:
+            return
+        with self._lock:
+            started = [s.call for s in self._started.values() if s.call.id == outer.call_id]
+        for call in started:
+            if call.recovery not in REPEATABLE:
+                raise Refused(
+                    f"{ask.tool.name} did not run: it was called inside {call.tool}, which cannot "
+                    "be taken up again once it has started. Call it from the graph."
+                )
+
     def _check_stopped(self) -> None:
         limit = self._claim.limits.seconds
         if self.stop is None and self._claim.usage.active_ms + self.active_ms() >= limit * 1000:
@@ -221,7 +235,7 @@ class RunGate:
     def _propose(self, ask: Ask, place: Place, key: bytes, before: Call | None) -> Started | Call:
         """T1; a call that is allowed starts in the same transaction."""
         args = ask.args if before is None else before.edited_args or before.args
-        arguments, judgement = self._judge(ask, args)
+        args, arguments, judgement = self._judge(ask, args)
         proposal = Proposal(
             key=key,
             revision=1 if before is None else before.revision + 1,
@@ -254,15 +268,18 @@ class RunGate:
             return self._begin(written)
         return written
 
-    def _judge(self, ask: Ask, args: bytes) -> tuple[dict[str, Any], Judgement]:
+    def _judge(self, ask: Ask, args: bytes) -> tuple[bytes, dict[str, Any], Judgement]:
         try:
+            args = ask.tool.settled(args, ask.injected)
             typed = ask.tool.typed(args, ask.injected)
+        except NotExact as error:
+            return args, {}, forbid(self._agent, ask.tool, args, str(error))
         except ValidationError as error:
             first = error.errors()[0]
             where = "/".join(map(str, first["loc"])) or "arguments"
             reason = f"{where}: {first['msg']}, so the call cannot run."
-            return {}, forbid(self._agent, ask.tool, args, reason)
-        return typed, judge(self._agent, ask.tool, args, typed, self._hold.tenant)
+            return args, {}, forbid(self._agent, ask.tool, args, reason)
+        return args, typed, judge(self._agent, ask.tool, args, typed, self._hold.tenant)
 
     def _answer(self, ask: Ask, place: Place, call: Call) -> Started | Succeeded | Call:
         """What the call's state says: start it, give its result, refuse, park, or recover it."""
@@ -305,8 +322,10 @@ class RunGate:
         return row.closed_by or "A reviewer", row.close_reason or "no reason given"
 
     def _park(self, place: Place, call: Call) -> None:
+        outer = (part.rpartition(":")[2] for part in place.ns.split("|"))
         with self._lock:
-            self.parked.setdefault(place.task_id, set()).add(call.id)
+            for task in {place.task_id, *outer}:
+                self.parked.setdefault(task, set()).add(call.id)
         value = {"interlock": str(call.state), "call": str(call.id), "tool": call.tool}
         raise GraphInterrupt([Interrupt(value=value, id=call.id.hex)])
 
@@ -335,7 +354,7 @@ class RunGate:
 
     def _recover(self, ask: Ask, place: Place, call: Call) -> Started | Call:
         """A call that an earlier executor started and never finished."""
-        if call.recovery in _REPEATABLE:
+        if call.recovery in REPEATABLE:
             return self._start(ask, place, call)
         broke_off = "Its worker was lost after it started and before it reported."
         self._db.retry(lambda conn: recover(conn, self._hold, call, broke_off))
@@ -352,12 +371,10 @@ class RunGate:
             self._check_send_before(step)
             try:
                 value = run(step.arguments, dict(ask.framework))
-            except GraphBubbleUp:
-                raise
             except BaseException as error:  # noqa: BLE001 - every way out of an effect is recorded
-                outcome = _broken(step.call, error)
+                outcome = left(step.call, error)
             else:
-                outcome = success(value)
+                outcome = success(packed(ask, value))
         return self._record(step, outcome)
 
     def _context(self, step: Started) -> CallContext:
@@ -367,7 +384,7 @@ class RunGate:
         """The last look before the effect: a process that stood still must not act late."""
         if self._lease.is_good(step.term):
             return
-        if step.call.recovery not in _REPEATABLE:
+        if step.call.recovery not in REPEATABLE:
             sentence = "The worker had lost its lease before the effect, so nothing was sent."
             self._record_quietly(step, Failed(sentence))
         fenced = Fenced(f"Run {self._hold.run_id} is no longer held by this worker.")
@@ -390,14 +407,6 @@ class RunGate:
         if isinstance(outcome, InDoubt):
             self._park(step.place, step.call)
         raise ToolException(outcome.error)
-
-
-def _broken(call: Call, error: BaseException) -> Outcome:
-    """What an error says of the call: an irreversible one may have happened all the same."""
-    said = f"{type(error).__name__}: {error}".rstrip(": ")
-    if call.effect == "irreversible" and not isinstance(error, NotDone):
-        return InDoubt(f"It broke off with {said}; it may have happened.")
-    return Failed(str(error) if isinstance(error, ToolException) else said)
 
 
 def _to_revise(call: Call) -> bool:

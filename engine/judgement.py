@@ -39,7 +39,7 @@ def judge(
 ) -> Judgement:
     """Judge a call from its stored bytes; `typed` are the same arguments as the body gets them."""
     plain = json.loads(args)
-    classification = tool.spec.classify(plain)
+    classification = tool.spec.classify(json.loads(args))  # a copy: a rule is the author's code
     request = Request(
         tool=tool.name,
         args=plain,

@@ -94,7 +94,7 @@ class Lease:
             try:
                 with self._db.begin() as conn:
                     execute(conn, "renew_lease", id=self._worker_id, lease=self._seconds)
-            except DBAPIError as error:
+            except Exception as error:  # noqa: BLE001 - this thread must not end before its worker
                 log.warning("lease.not_renewed", error=first_line(error))
             else:
                 if not self.is_good():

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.runtime import get_runtime
 
-from ..tools.gated import OutsideRun
+from ..tools.gated import OutsideRun, Refused
 from .call import Place
 from .digest import call_key
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from ..tools.gated import Ask
 
 
 class Places:
     """Gives each call of one execution its place and key; like calls in an attempt are counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: UUID) -> None:
+        self._thread_id = str(run_id)
         self._alike: Counter[tuple[str, int, str | None, str, bytes]] = Counter()
         self._lock = threading.Lock()
 
@@ -30,6 +33,11 @@ class Places:
             OutsideRun: no LangGraph task is running here.
         """
         info = _execution_info(ask.tool.name)
+        if info.thread_id != self._thread_id:
+            raise Refused(
+                f"{ask.tool.name} did not run: it was called in a graph with a thread of its own, "
+                "which this run cannot take up again. Call that graph without a thread_id."
+            )
         seen = (info.task_id, info.node_attempt, ask.tool_call_id, ask.tool.name, ask.args)
         with self._lock:
             ordinal = self._alike[seen]

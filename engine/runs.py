@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils.compat import uuid7
 
 from .audit import record
 from .database import execute
 from .digest import request_digest
+from .doubt import doubt
 from .errors import Conflict, NotFound, UsageError
 from .hold import Hold
+from .journal import find
 from .lifecycle import CallState, Exit, RunStatus
 from .limits import Limits, Usage
+from .wake import note_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +105,7 @@ def create_run(
         ).rowcount
         if not inserted:
             return _repeat(conn, tenant, idempotency_key, digest)
-        _note(
+        note_run(
             conn,
             tenant,
             run_id,
@@ -125,7 +130,7 @@ def _repeat(conn: Connection, tenant: str, key: str | None, digest: bytes) -> Ru
 
 def hint(db: Database) -> None:
     """Tell listening workers to look now; lost hints cost a second, nothing else."""
-    with db.begin() as conn:
+    with suppress(SQLAlchemyError), db.begin() as conn:
         conn.exec_driver_sql("select pg_notify(%s, '')", (CHANNEL,))
 
 
@@ -153,7 +158,7 @@ def claim(
         limits = Limits(row.limit_steps, row.limit_calls, row.limit_seconds, row.limit_repeats)
         usage = Usage(row.used_steps, row.used_calls, row.used_ms)
         claims.append(Claim(hold, row.fingerprint, row.want, row.input, limits, usage))
-        _note(
+        note_run(
             conn,
             row.tenant_id,
             row.id,
@@ -173,7 +178,7 @@ def park(conn: Connection, held: Claim, *, active_ms: int) -> None:
     ).one_or_none()
     if row is not None:
         status = RunStatus(row.status)
-        _note(conn, hold.tenant, hold.run_id, "run.parked", _worker(hold), status, {})
+        note_run(conn, hold.tenant, hold.run_id, "run.parked", _worker(hold), status, {})
         _honour_cancel(conn, hold, status, row.cancel_requested_by)
 
 
@@ -183,7 +188,9 @@ def release(conn: Connection, hold: Hold, *, active_ms: int, delay: float = 0.0)
         conn, "release_run", **_held(hold), active_ms=active_ms, delay=delay
     ).one_or_none()
     if row is not None:
-        _note(conn, hold.tenant, hold.run_id, "run.released", _worker(hold), RunStatus.QUEUED, {})
+        note_run(
+            conn, hold.tenant, hold.run_id, "run.released", _worker(hold), RunStatus.QUEUED, {}
+        )
         _honour_cancel(conn, hold, RunStatus.QUEUED, row.cancel_requested_by)
 
 
@@ -219,10 +226,21 @@ def end(
     if not ended:
         return False
     actor = actor or _worker(hold)
+    _doubt_unfinished(conn, hold)
     _close_leftovers(conn, hold, f"The run ended: {exit}.", actor)
     detail = {"exit": exit, "reason": reason}
-    _note(conn, hold.tenant, hold.run_id, "run.ended", actor, RunStatus.ENDED, detail)
+    note_run(conn, hold.tenant, hold.run_id, "run.ended", actor, RunStatus.ENDED, detail)
     return True
+
+
+def _doubt_unfinished(conn: Connection, hold: Hold) -> None:
+    """A call that was started and never reported is in doubt, whatever becomes of its run."""
+    where = {"tenant": hold.tenant, "run_id": hold.run_id}
+    for row in execute(conn, "unfinished_calls", **where).all():
+        call = find(conn, hold, bytes(row.key))
+        if call is not None and call.state is CallState.EXECUTING:
+            broke_off = "Its run ended before it reported."
+            doubt(conn, hold, call, row.start_token, broke_off)
 
 
 def _close_leftovers(conn: Connection, hold: Hold, reason: str, actor: str) -> None:
@@ -253,13 +271,6 @@ def _close_leftovers(conn: Connection, hold: Hold, reason: str, actor: str) -> N
             state=CallState.CANCELLED,
             detail={"digest": bytes(row.digest).hex(), "reason": reason},
         )
-
-
-def wake(conn: Connection, *, tenant: str, run_id: UUID, why: str, actor: str) -> None:
-    """Have the run looked at again, now if it waits, or right after what it is doing."""
-    row = execute(conn, "wake_run", tenant=tenant, run_id=run_id).one_or_none()
-    if row is not None and row.status == RunStatus.QUEUED:
-        _note(conn, tenant, run_id, "run.woken", actor, RunStatus.QUEUED, {"why": why})
 
 
 def request_cancel(db: Database, *, tenant: str, run_id: UUID, by: str) -> str:
@@ -302,7 +313,9 @@ def recover(conn: Connection, *, most_deaths: int, worker_id: UUID, in_hand: Seq
     for row in rows:
         hold = Hold(row.tenant_id, row.id, "", row.epoch, row.worker_id)
         detail = {"lost_worker": str(row.worker_id), "deaths": row.deaths}
-        _note(conn, row.tenant_id, row.id, "run.recovered", "interlock", RunStatus.QUEUED, detail)
+        note_run(
+            conn, row.tenant_id, row.id, "run.recovered", "interlock", RunStatus.QUEUED, detail
+        )
         if row.cancel_requested_by is not None:
             _honour_cancel(conn, hold, RunStatus.QUEUED, row.cancel_requested_by)
         elif row.deaths > most_deaths:
@@ -323,24 +336,3 @@ def _held(hold: Hold) -> dict[str, Any]:
 
 def _worker(hold: Hold) -> str:
     return f"worker:{hold.worker_id}"
-
-
-def _note(
-    conn: Connection,
-    tenant: str,
-    run_id: UUID,
-    event: str,
-    actor: str,
-    status: RunStatus,
-    detail: Mapping[str, Any],
-) -> None:
-    record(
-        conn,
-        tenant=tenant,
-        event=event,
-        actor=actor,
-        run_id=run_id,
-        subject=run_id,
-        state=status,
-        detail=detail,
-    )

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils.compat import uuid7
 
 from . import runs
 from .approvals import expire_due
 from .audit import record
 from .database import execute, first_line
-from .errors import CancelRequested
+from .errors import CancelRequested, said
 from .execution import Ended, Execution, Parked, Released
 from .lease import Lease
 from .lifecycle import Exit
@@ -81,6 +81,9 @@ class Worker:
         self._stopping = threading.Event()
         self._lease = Lease(db, self.id, self._settings.lease_seconds)
         self._wake: Callable[[], None] = lambda: None
+        self._threads = ThreadPoolExecutor(
+            2 * self._settings.concurrency + 4, thread_name_prefix="interlock-worker"
+        )
 
     def run(self) -> None:
         """Work until `stop`; blocks."""
@@ -93,7 +96,8 @@ class Worker:
 
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
-        # a sync tool and the statements around it may each hold a thread
+        # a sync tool and the statements around it may each hold a thread; what keeps the worker
+        # going has threads of its own, which no tool can take
         loop.set_default_executor(ThreadPoolExecutor(4 * self._settings.concurrency + 8))
         due = asyncio.Event()
 
@@ -102,7 +106,7 @@ class Worker:
                 loop.call_soon_threadsafe(due.set)
 
         self._wake = wake
-        await asyncio.to_thread(self._register)
+        await self._aside(self._register)
         listener = asyncio.create_task(self._listen(due))
         pool: Pool = AsyncConnectionPool(
             self._db.url,
@@ -117,7 +121,7 @@ class Worker:
                 await self._drain()
             finally:
                 listener.cancel()
-                await asyncio.to_thread(self._lease.stop)
+                await self._aside(self._lease.stop)
 
     def _register(self) -> None:
         fingerprints = [agent.fingerprint for agent in self._agents.values()]
@@ -127,15 +131,18 @@ class Worker:
         self._lease.start(fingerprints)
         log.info("worker.started", worker_id=str(self.id), agents=sorted(self._agents))
 
+    async def _aside(self, work: Callable[..., Any], *given: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+
     async def _loop(self, pool: Pool, due: asyncio.Event) -> None:
         next_sweep = 0.0
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             due.clear()
             if loop.time() >= next_sweep:
-                await asyncio.to_thread(self._guarded, self._sweep)
+                await self._aside(self._guarded, self._sweep)
                 next_sweep = loop.time() + self._settings.poll_seconds
-            for claim in await asyncio.to_thread(self._guarded, self._claim) or ():
+            for claim in await self._aside(self._guarded, self._claim) or ():
                 task = asyncio.create_task(self._execute(pool, claim))
                 self._tasks[task] = claim.hold
                 task.add_done_callback(self._tasks.pop)
@@ -156,9 +163,11 @@ class Worker:
         """The loop's edge: without the database there is nothing to do but to try again."""
         try:
             return work()
-        except (DBAPIError, psycopg.Error) as error:
+        except (SQLAlchemyError, psycopg.Error, OSError) as error:
             log.warning("worker.database_lost", error=first_line(error))
-            return None
+        except Exception:  # the loop must not end before its worker is told to
+            log.exception("worker.round_failed")
+        return None
 
     def _claim(self) -> list[Claim]:
         free = self._settings.concurrency - len(self._tasks)
@@ -194,19 +203,19 @@ class Worker:
         agent = self._agents[claim.hold.agent]
         ids = {"run_id": str(claim.hold.run_id), "agent": agent.name}
         if changed(claim, agent):
-            await asyncio.to_thread(self._choose_version, claim, agent)
+            await self._aside(self._choose_version, claim, agent)
             return
-        execution = Execution(self._db, pool, agent, claim, self._lease)
+        execution = Execution(self._db, pool, agent, claim, self._lease, self._threads)
         self._executing[claim.hold] = execution
         if self._stopping.is_set():
             execution.drain()
         try:
             ending = await execution.run()
-            await asyncio.to_thread(self._close, execution, ending)
+            await self._aside(self._close, execution, ending)
         except Exception as error:  # the edge: whatever it is, the run must not be left hanging
             log.exception("run.broke", **ids)
-            ending = Ended(Exit.FAILED, f"The engine failed: {type(error).__name__}: {error}")
-            await asyncio.to_thread(self._close, execution, ending)
+            ending = Ended(Exit.FAILED, f"The engine failed: {said(error)}")
+            await self._aside(self._close, execution, ending)
         finally:
             del self._executing[claim.hold]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, get_args, get_origin, overload
 
-from langchain_core.tools import BaseTool, StructuredTool, Tool
+from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool, Tool
 from langchain_core.tools import tool as langchain_tool
+from langchain_core.tools.base import get_all_basemodel_annotations
+from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
 from pydantic import create_model
 
 from .effect import Effect
@@ -120,16 +122,16 @@ def gate(
         headline=headline,
         verify=verify,
         fingerprint=fingerprint,
-        injected=inner._injected_args_keys,  # noqa: SLF001 - LangChain has no public name for it
+        injected=_given_by_the_framework(inner),
+        spec=spec,
     )
-    return _shell(inner, body, spec)
+    return _shell(inner, body)
 
 
-def _shell(inner: BaseTool, body: Body, spec: ToolSpec) -> GatedTool:
+def _shell(inner: BaseTool, body: Body) -> GatedTool:
     """The tool that takes the inner one's place in graphs."""
     return GatedTool(
         key=lock_away(body),
-        spec=spec,
         name=inner.name,
         description=inner.description,
         args_schema=inner.args_schema,
@@ -140,6 +142,48 @@ def _shell(inner: BaseTool, body: Body, spec: ToolSpec) -> GatedTool:
         tags=inner.tags,
         metadata=inner.metadata,
         extras=inner.extras,
+    )
+
+
+_FRAMEWORK = (InjectedState, InjectedStore, InjectedToolCallId, ToolRuntime)
+_RESERVED = frozenset({"config", "run_manager"})
+
+
+def _given_by_the_framework(inner: BaseTool) -> frozenset[str]:
+    """The arguments that LangGraph fills in.
+
+    Raises:
+        ToolDeclarationError: an argument that neither the model nor LangGraph gives, and that no
+            reviewer would see; or one whose name LangChain keeps for itself.
+    """
+    chosen = set(_json_schema(inner).get("properties", {}))
+    if chosen & _RESERVED:
+        raise ToolDeclarationError(
+            f"Tool '{inner.name}' has an argument '{min(chosen & _RESERVED)}', a name that "
+            "LangChain takes for itself. Rename it."
+        )
+    schema: Any = inner.args_schema
+    every = {} if isinstance(schema, dict) else get_all_basemodel_annotations(schema)
+    hidden = {name: hint for name, hint in every.items() if name not in _names(inner)}
+    given = {name for name, hint in hidden.items() if _is_framework(hint)}
+    if set(hidden) - given:
+        raise ToolDeclarationError(
+            f"Tool '{inner.name}' takes '{min(set(hidden) - given)}' from its caller, past the "
+            "model and the reviewer. Bind it before you make the tool, or let it be an argument."
+        )
+    return inner._injected_args_keys | given  # noqa: SLF001 - LangChain has no public name for it
+
+
+def _names(inner: BaseTool) -> set[str]:
+    schema: Any = inner.tool_call_schema
+    return set(schema.get("properties", {}) if isinstance(schema, dict) else schema.model_fields)
+
+
+def _is_framework(hint: Any) -> bool:
+    parts = [hint, get_origin(hint), *get_args(hint)]
+    return any(
+        isinstance(part, _FRAMEWORK) or (isinstance(part, type) and issubclass(part, _FRAMEWORK))
+        for part in parts
     )
 
 

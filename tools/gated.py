@@ -42,6 +42,10 @@ class Refused(ToolException):
     """The call did not run, and why; the agent gets the sentence as the tool's answer."""
 
 
+class NotExact(Refused):
+    """The arguments change when they are read back, so what is approved would not be what runs."""
+
+
 class NotDone(ToolException):
     """Raised by a tool's body that knows that nothing happened.
 
@@ -96,6 +100,11 @@ def serving(call: CallContext) -> Iterator[None]:
         _current_call.reset(token)
 
 
+def serving_call() -> CallContext | None:
+    """The call whose body this is, if it is one."""
+    return _current_call.get()
+
+
 def current_call() -> CallContext:
     """The call that the running tool body serves.
 
@@ -115,13 +124,17 @@ class GatedTool(BaseTool):
     LangChain ends in, ask the gate. The functions behind the tool are in the vault.
     """
 
-    spec: Any
     handle_tool_error: Any = True
     _key: Key = PrivateAttr()
 
-    def __init__(self, *, key: Key, spec: ToolSpec, **fields: Any) -> None:
-        super().__init__(spec=spec, **fields)
+    def __init__(self, *, key: Key, **fields: Any) -> None:
+        super().__init__(**fields)
         self._key = key
+
+    @property
+    def spec(self) -> ToolSpec:
+        """What the tool says of itself; with its functions in the vault, so that it stays so."""
+        return open_vault(self._key).spec
 
     @property
     def vault_key(self) -> Key:
@@ -203,7 +216,7 @@ class GatedTool(BaseTool):
         if args:
             kwargs = {**kwargs, next(iter(names), "input"): args[0]}
         injected = {k: v for k, v in kwargs.items() if k not in names}
-        unknown = [k for k in injected if not self._is_injected(k)]
+        unknown = [k for k in injected if k not in self._injected_args_keys]
         if unknown or len(args) > 1:
             raise Refused(f"{self.name} did not run: it has no argument '{', '.join(unknown)}'.")
         chosen = {names[k]: v for k, v in kwargs.items() if k in names}
@@ -235,6 +248,31 @@ class GatedTool(BaseTool):
         Raises:
             pydantic.ValidationError: the arguments do not fit the tool.
         """
-        known = _tool_call_id.get()
-        parsed = self._parse_input({**json.loads(args), **injected}, known)
+        clash = set(injected) & {*self._properties, *self._properties.values()}
+        if clash:
+            raise NotExact(f"{self.name} did not run: '{min(clash)}' came in beside the arguments.")
+        parsed = self._parse_input({**json.loads(args), **injected}, _tool_call_id.get())
         return parsed if isinstance(parsed, dict) else {}
+
+    def settled(self, args: bytes, injected: Mapping[str, Any]) -> bytes:
+        """The arguments with their defaults, as they come back from storage unchanged.
+
+        Raises:
+            NotExact: reading them back changes them.
+            pydantic.ValidationError: the arguments do not fit the tool.
+        """
+        whole = self.canonical(self._chosen(self.typed(args, injected)))
+        again = self.canonical(self._chosen(self.typed(whole, injected)))
+        if again != whole or not _within(json.loads(args), json.loads(whole)):
+            raise NotExact(
+                f"{self.name} did not run: its arguments change when they are read back, "
+                "so what is approved would not be what runs."
+            )
+        return whole
+
+    def _chosen(self, typed: Mapping[str, Any]) -> dict[str, Any]:
+        return {self._properties[k]: v for k, v in typed.items() if k in self._properties}
+
+
+def _within(asked: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
+    return all(name in whole and whole[name] == value for name, value in asked.items())

@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from .spec import ToolSpec
+
 
 class Key:
     """Stands for a tool's functions; copies of a tool share it."""
@@ -39,6 +41,7 @@ class Body:
     verify: Callable[..., Any] | None
     fingerprint: Callable[..., Any] | None
     injected: frozenset[str]
+    spec: ToolSpec
 
 
 _bodies: WeakKeyDictionary[Key, Body] = WeakKeyDictionary()

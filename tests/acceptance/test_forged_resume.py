@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from interlock.engine import runs
+from interlock.engine import wake as waking
 from langgraph.checkpoint.postgres import PostgresSaver
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def nothing_ran(run: UUID, desk: Desk, world: World) -> bool:
 
 def wake(database: Database, run: UUID) -> None:
     with database.begin() as conn:
-        runs.wake(conn, tenant="default", run_id=run, why="Nobody knows.", actor="somebody")
+        waking.wake(conn, tenant="default", run_id=run, why="Nobody knows.", actor="somebody")
 
 
 def test_a_resume_by_hand_runs_nothing_and_the_run_goes_on_by_a_decision_alone(

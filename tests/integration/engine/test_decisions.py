@@ -416,6 +416,7 @@ def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
     from interlock.engine.gate import RunGate  # noqa: PLC0415
     from interlock.engine.lease import Lease  # noqa: PLC0415
     from interlock.engine.saver import FencedSaver  # noqa: PLC0415
+    from interlock.engine.wake import wake  # noqa: PLC0415
     from interlock.tools.gated import current_gate  # noqa: PLC0415
     from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415
 
@@ -423,7 +424,7 @@ def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
     lease = Lease(lab.database, worker_id, 30)
     lease.start([agent.fingerprint])
     with lab.database.begin() as conn:
-        runs.wake(conn, tenant="default", run_id=run_id, why="forged", actor="interlock")
+        wake(conn, tenant="default", run_id=run_id, why="forged", actor="interlock")
         agents = {agent.name: agent.fingerprint}
         claim = runs.claim(conn, tenant="default", worker_id=worker_id, agents=agents, free=1)[0]
 
@@ -432,7 +433,9 @@ def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
         async with AsyncConnectionPool(
             lab.database.url, min_size=1, kwargs=kwargs, open=False
         ) as pool:
-            graph: Any = agent.compiled.copy({"checkpointer": FencedSaver(pool, claim.hold)})
+            graph: Any = agent.compiled.copy(
+                {"checkpointer": FencedSaver(pool, claim.hold, lambda: None)}
+            )
             current_gate.set(RunGate(lab.database, agent, claim, lease))
             config: Any = {"configurable": {"thread_id": str(run_id)}}
             await graph.ainvoke(command, config, durability="sync")

@@ -91,7 +91,7 @@ def work_off(desk: Desk, world: World, runs: Sequence[UUID]) -> None:
         left = desk.rows("select from runs where status <> 'ended' limit 1")
         return not left
 
-    desk.until(over, "the end of all runs", patience=10 + 8.0 * len(runs))
+    desk.until(over, "the end of all runs", patience=30 + 1.5 * len(runs))
 
 
 @pytest.mark.parametrize("acts", [["kill"], ["kill", "freeze"]], ids=["killed", "or-frozen"])

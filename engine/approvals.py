@@ -249,5 +249,5 @@ def _note_call(
         approval_id=asked.id,
         subject=asked.call_id,
         state=state,
-        detail={"digest": bytes(asked.digest).hex(), **detail},
+        detail={"tool": asked.tool, "digest": bytes(asked.digest).hex(), **detail},
     )

@@ -110,5 +110,5 @@ def note(
         approval_id=call.approval_id,
         subject=call.id,
         state=state,
-        detail={"digest": call.digest.hex(), **detail},
+        detail={"tool": call.tool, "digest": call.digest.hex(), **detail},
     )

@@ -1,4 +1,4 @@
-"""The connection breaks at each write of a run in turn; the worker lives."""
+"""The connection breaks at each write of a run in turn, or after a commit; the worker lives."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import faults
+from support.proxy import ForgetfulProxy
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from interlock.engine.database import Database
     from support.crew import Crew
     from support.desk import Desk
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SCRIPT = [[("tidy", "a")], [("wipe", "v7")], [("look", "b")]]
+RUNS = 20
 STRIDE = int(os.environ.get("INTERLOCK_TEST_STRIDE", "1"))
 
 
@@ -25,7 +29,6 @@ def test_wherever_the_connection_breaks_the_run_completes_and_each_effect_happen
 ) -> None:
     crew.begin(lease=30.0, concurrency=16).wait_until_up()
     faults.prepare(database)
-    # a run is held back from the workers until its fault is in place
     measured = desk.ask(SCRIPT)
     faults.break_at(database, measured, 10**9)
     desk.approve(desk.until_asked(measured))
@@ -38,21 +41,44 @@ def test_wherever_the_connection_breaks_the_run_completes_and_each_effect_happen
         run = desk.ask(SCRIPT)
         faults.break_at(database, run, write)
         broken[run] = write
-    open_runs = set(broken)
+    work_off(set(broken), desk)
+    for run, write in broken.items():
+        went_well(run, f"broken at write {write}", desk, world)
 
-    def all_over() -> bool:
+
+def test_a_commit_whose_answer_is_lost_is_done_once(
+    crew: Crew, world: World, desk: Desk, database: Database
+) -> None:
+    with ForgetfulProxy(database.url, seed=7) as proxy:
+        crew.environment["INTERLOCK_DATABASE_URL"] = proxy.url
+        crew.begin(lease=30.0).wait_until_up()
+        proxy.share = 0.08
+        runs = [desk.ask(SCRIPT) for _ in range(RUNS)]
+        work_off(set(runs), desk)
+    assert proxy.forgotten > RUNS
+    for run in runs:
+        went_well(run, f"{proxy.forgotten} answers lost", desk, world)
+
+
+def work_off(runs: set[UUID], desk: Desk) -> None:
+    """Approve what is asked until all runs have ended."""
+
+    def over() -> bool:
         for asked in desk.pending():
             desk.approve(asked)
         ended = desk.rows("select id from runs where status = 'ended'")
-        return open_runs <= {row.id for row in ended}
+        return runs <= {row.id for row in ended}
 
-    desk.until(all_over, "the end of all runs", patience=200)
-    for run, write in broken.items():
-        calls = desk.calls(run)
-        told = f"run {run}, broken at write {write}: {desk.run(run).exit_reason}"
-        assert desk.run(run).exit == "completed", told
-        assert [call.tool for call in calls] == ["tidy", "wipe", "look"], told
-        assert {call.state for call in calls} == {"succeeded"}, told
-        happened = [effect.what for effect in world.effects(run=run)]
-        assert happened == ["tidy a", "wipe v7"], told
-        assert desk.events(run, "call.in_doubt") == 0, told
+    desk.until(over, "the end of all runs", patience=200)
+
+
+def went_well(run: UUID, what: str, desk: Desk, world: World) -> None:
+    """It completed, each effect happened once, and nobody had to ask what happened."""
+    calls = desk.calls(run)
+    told = f"run {run}, {what}: {desk.run(run).exit_reason}"
+    assert desk.run(run).exit == "completed", told
+    assert [call.tool for call in calls] == ["tidy", "wipe", "look"], told
+    assert {call.state for call in calls} == {"succeeded"}, told
+    happened = [effect.what for effect in world.effects(run=run)]
+    assert happened == ["tidy a", "wipe v7"], told
+    assert desk.events(run, "call.in_doubt") == 0, told

@@ -69,7 +69,7 @@ def test_a_resume_by_hand_runs_nothing_and_the_run_goes_on_by_a_decision_alone(
     desk.until(lambda: len(desk.pending(run)) == 2, "both questions")
     first, second = desk.pending(run)
     for value in (True, {first.call_id.hex: {"approved": True}}):
-        assert forge(run, value).startswith("refused")
+        assert forge(run, value).startswith("refused OutsideRun")
     wake(database, run)
     desk.until_asked(run)
     assert world.effects() == []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SCRIPT = [[("tidy", "a")], [("wipe", "v7")], [("look", "b")]]
-RUNS = 20
+RUNS = 30
 STRIDE = int(os.environ.get("INTERLOCK_TEST_STRIDE", "1"))
 
 
@@ -52,7 +52,7 @@ def test_a_commit_whose_answer_is_lost_is_done_once(
     with ForgetfulProxy(database.url, seed=7) as proxy:
         crew.environment["INTERLOCK_DATABASE_URL"] = proxy.url
         crew.begin(lease=30.0).wait_until_up()
-        proxy.share = 0.08
+        proxy.share = 0.2
         runs = [desk.ask(SCRIPT) for _ in range(RUNS)]
         work_off(set(runs), desk)
     assert proxy.forgotten > RUNS

@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..lifecycle import ApprovalState, Exit, RunStatus
 from .approvals import print_approvals
 from .exits import DONE, FAILED, WAITING
-from .opened import opened, operator
+from .opened import opened, operator, settings_with
 from .printing import as_json, print_json
 
 if TYPE_CHECKING:
@@ -46,7 +46,10 @@ def run(context: click.Context, agent: str, input_: str, *, json_: bool) -> None
     from ..agent import load_agent
 
     loaded = load_agent(agent)
-    with opened() as at, working(at, loaded) as worker:
+    settings = settings_with()
+    # the embedded database is this command's own affair; another one is its operator's
+    own = settings.database_url is None
+    with opened(settings, migrate=own) as at, working(at, loaded) as worker:
         from ..runs import create_run
 
         made = create_run(

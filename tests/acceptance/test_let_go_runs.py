@@ -124,6 +124,10 @@ def test_a_run_that_is_cancelled_while_a_worker_has_it_ends(
     point: str, crew: Crew, world: World, desk: Desk, database: Database
 ) -> None:
     crew.begin(poll=60.0).wait_until_up()  # so that no sweep comes first
+    desk.until(
+        lambda: any(session.query.startswith("listen") for session in _sessions(desk)),
+        "the worker's ear",
+    )
     world.trap(point, "hold")
     run = desk.ask([*WIPE, [("tidy", "never")]])
     if point == "wipe-after":

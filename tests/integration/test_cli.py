@@ -171,6 +171,12 @@ def test_a_database_without_the_schema_names_the_command_to_run(
     refused(bare_cli(*arguments, **environ), 2, "Run: interlock db migrate")
 
 
+def test_a_run_in_an_empty_folder_needs_nothing_before_it(bare_cli: CommandLine) -> None:
+    done = bare_cli("run", LOOKER, "--input", VOLUME)
+    assert done.returncode == 0, done.stderr
+    assert bare_cli("runs", "list").returncode == 0
+
+
 def test_migrate_makes_the_schema_and_can_be_repeated(
     bare_cli: CommandLine, empty_database_url: str
 ) -> None:

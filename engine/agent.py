@@ -101,6 +101,22 @@ class Agent:
         return graph
 
     @cached_property
+    def retried(self) -> frozenset[str]:
+        """Nodes with a retry policy, those of inner graphs by their path: `outer|inner`.
+
+        LangGraph gives the tasks of a graph inside such a node new ids when the node is tried
+        again, so that their calls would not find their records.
+        """
+        inner: Any = self.compiled.get_subgraphs(recurse=True)
+        graphs: list[tuple[str, Any]] = [("", self.compiled), *inner]
+        return frozenset(
+            f"{path}|{name}" if path else name
+            for path, graph in graphs
+            for name, node in graph.nodes.items()
+            if node.retry_policy or graph.retry_policy
+        )
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 in hex over graph, tools, limits and policy: it changes when any of them does."""
         shape = self.compiled.get_graph()

@@ -81,7 +81,7 @@ class Execution:
         self._draining = False
         self._threads = threads
         self.gate = RunGate(db, agent, claim, lease)
-        self._saver = FencedSaver(pool, claim.hold, self._steps_are_up)
+        self._saver = FencedSaver(pool, claim.hold, self._steps_are_up, threads)
 
     def drain(self) -> None:
         """Ask the graph to stop after the step it is in."""

@@ -79,7 +79,7 @@ class RunGate:
         self._hold = claim.hold
         self._lease = lease
         self._began = time.monotonic()
-        self._places = Places(claim.hold.run_id)
+        self._places = Places(claim.hold.run_id, agent.retried)
         self._lock = threading.Lock()
         self._busy = 0
         self._idle = threading.Condition(self._lock)

@@ -265,4 +265,22 @@ def finish(conn: Connection, hold: Hold, call: Call, token: UUID, outcome: Outco
     if written:
         note(conn, hold, call, f"call.{state}", state, {"error": error} if error else {})
         withdraw(conn, hold, call)
+    elif _is_contradicted(conn, hold, call, token, state):
+        record(
+            conn,
+            tenant=hold.tenant,
+            event="call.reported_late",
+            actor=f"worker:{hold.worker_id}",
+            run_id=hold.run_id,
+            call_id=call.id,
+            detail={"digest": call.digest.hex(), "reported": state, "error": error},
+        )
     return bool(written)
+
+
+def _is_contradicted(
+    conn: Connection, hold: Hold, call: Call, token: UUID, state: CallState
+) -> bool:
+    """Whether this start's own report says otherwise than what a person attested meanwhile."""
+    now = execute(conn, "call_state", tenant=hold.tenant, call_id=call.id).one()
+    return bool(now.start_token == token and now.state != state)

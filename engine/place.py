@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Places:
     """Gives each call of one execution its place and key; like calls in an attempt are counted."""
 
-    def __init__(self, run_id: UUID) -> None:
+    def __init__(self, run_id: UUID, retried: frozenset[str]) -> None:
+        self._retried = retried
         self._thread_id = str(run_id)
         self._alike: Counter[tuple[str, int, str | None, str, bytes]] = Counter()
         self._lock = threading.Lock()
@@ -38,6 +39,13 @@ class Places:
                 f"{ask.tool.name} did not run: it was called in a graph with a thread of its own, "
                 "which this run cannot take up again. Call that graph without a thread_id."
             )
+        around = _nodes_around(info.checkpoint_ns) & self._retried
+        if around:
+            raise Refused(
+                f"{ask.tool.name} did not run: it was called in a graph inside node "
+                f"'{min(around)}', which has a retry policy, and would be repeated with it. "
+                "Put the policy on the inner nodes."
+            )
         seen = (info.task_id, info.node_attempt, ask.tool_call_id, ask.tool.name, ask.args)
         with self._lock:
             ordinal = self._alike[seen]
@@ -52,6 +60,12 @@ class Places:
             ordinal=ordinal,
         )
         return place, key
+
+
+def _nodes_around(ns: str) -> set[str]:
+    """The paths of the nodes that a namespace is inside of, without its own."""
+    names = [part.partition(":")[0] for part in ns.split("|") if not part.isdigit()]
+    return {"|".join(names[:count]) for count in range(1, len(names))}
 
 
 def _execution_info(tool: str) -> Any:

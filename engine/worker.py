@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import ConnectionPool
 from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils.compat import uuid7
 
@@ -108,14 +108,14 @@ class Worker:
         self._wake = wake
         await self._aside(self._register)
         listener = asyncio.create_task(self._listen(due))
-        pool: Pool = AsyncConnectionPool(
+        pool: Pool = ConnectionPool(
             self._db.url,
             min_size=1,
             max_size=self._settings.concurrency + 2,
             kwargs={"autocommit": True, "prepare_threshold": None},
             open=False,
         )
-        async with pool:
+        with pool:
             try:
                 await self._loop(pool, due)
                 await self._drain()

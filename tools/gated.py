@@ -235,7 +235,7 @@ class GatedTool(BaseTool):
             Refused: a value has no exact JSON form.
         """
         try:
-            return rfc8785.dumps(to_jsonable_python(dict(chosen)))
+            return rfc8785.dumps(to_jsonable_python(_ordered(dict(chosen))))
         except ValueError as error:  # PydanticSerializationError and CanonicalizationError are such
             reason = str(error).splitlines()[0].rstrip(".")
             raise Refused(
@@ -276,3 +276,16 @@ class GatedTool(BaseTool):
 
 def _within(asked: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
     return all(name in whole and whole[name] == value for name, value in asked.items())
+
+
+def _ordered(value: Any) -> Any:
+    """The value with each set in one order, which Python gives it anew in each process."""
+    if isinstance(value, dict):
+        return {key: _ordered(part) for key, part in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(
+            map(_ordered, value), key=lambda part: rfc8785.dumps(to_jsonable_python(part))
+        )
+    if type(value) in (list, tuple):
+        return [_ordered(part) for part in value]
+    return value

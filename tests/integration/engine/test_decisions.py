@@ -418,7 +418,7 @@ def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
     from interlock.engine.saver import FencedSaver  # noqa: PLC0415
     from interlock.engine.wake import wake  # noqa: PLC0415
     from interlock.tools.gated import current_gate  # noqa: PLC0415
-    from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415
+    from psycopg_pool import ConnectionPool  # noqa: PLC0415
 
     worker_id = uuid7()
     lease = Lease(lab.database, worker_id, 30)
@@ -430,9 +430,7 @@ def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
 
     async def execute() -> None:
         kwargs: Any = {"autocommit": True}
-        async with AsyncConnectionPool(
-            lab.database.url, min_size=1, kwargs=kwargs, open=False
-        ) as pool:
+        with ConnectionPool(lab.database.url, min_size=1, kwargs=kwargs, open=False) as pool:
             graph: Any = agent.compiled.copy(
                 {"checkpointer": FencedSaver(pool, claim.hold, lambda: None)}
             )

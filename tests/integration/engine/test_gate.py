@@ -650,3 +650,39 @@ def test_no_text_keeps_a_run_from_being_recorded(lab: Lab, odd: str) -> None:
     run_id = lab.start(agent)
     lab.decide(lab.pending(run_id)[0], "reject", reason=f"because {odd}")
     assert lab.ended(run_id)["exit"] == "failed"
+
+
+def test_a_sync_call_in_an_async_node_does_not_wedge_the_worker(lab: Lab) -> None:
+    """The saver writes for one branch while the other blocks the loop and wants the same row."""
+    look = gate(
+        StructuredTool.from_function(lambda n: n, name="look", description="x"), effect="read"
+    )
+
+    def graph() -> StateGraph[Any]:
+        made = StateGraph(MessagesState)
+        made.add_node("quick", _says_nothing)
+        made.add_node("slow", _calls(look))
+        for name in ("quick", "slow"):
+            made.add_edge(START, name)
+            made.add_edge(name, END)
+        return made
+
+    agent = Agent("a", graph=graph, tools=[look])
+    lab.work(agent)
+    for _ in range(5):
+        assert lab.ended(lab.start(agent, {"messages": []}))["exit"] == "completed"
+
+
+async def _says_nothing(_: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "assistant", "content": "x" * 200_000}]}
+
+
+def _calls(look: Any) -> Callable[[Any], Any]:
+    async def node(_: Any) -> dict[str, Any]:
+        await asyncio.sleep(0.003)
+        for n in range(5):
+            look.invoke({"n": n})
+            await asyncio.sleep(0)
+        return {"messages": []}
+
+    return node

@@ -36,32 +36,53 @@ def record(
     change without its entry.
     """
     ids = {"run_id": run_id, "call_id": call_id, "approval_id": approval_id}
-    tell(conn, event, actor=actor, **{key: str(value) for key, value in ids.items() if value})
-    entry = {
-        "v": FORMAT,
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "tenant": tenant,
-        "event": event,
-        "actor": actor,
-        "run": _text(run_id),
-        "call": _text(call_id),
-        "approval": _text(approval_id),
-        "state": state,
-        "detail": {key: storable(value) for key, value in (detail or {}).items()},
-    }
+    tell(conn, event, **told(actor, **ids))
     execute(
         conn,
         "append_audit",
         tenant=tenant,
         event=event,
         actor=actor,
-        run_id=run_id,
-        call_id=call_id,
-        approval_id=approval_id,
         subject=subject,
         state=state,
-        entry=canonical(entry),
+        entry=entry_bytes(
+            tenant=tenant, event=event, actor=actor, state=state, detail=detail, **ids
+        ),
+        **ids,
     )
+
+
+def entry_bytes(
+    *,
+    tenant: str,
+    event: str,
+    actor: str,
+    run_id: UUID | None,
+    call_id: UUID | None = None,
+    approval_id: UUID | None = None,
+    state: str | None,
+    detail: Mapping[str, Any] | None,
+) -> bytes:
+    """The canonical bytes of an entry."""
+    return canonical(
+        {
+            "v": FORMAT,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "tenant": tenant,
+            "event": event,
+            "actor": actor,
+            "run": _text(run_id),
+            "call": _text(call_id),
+            "approval": _text(approval_id),
+            "state": state,
+            "detail": {key: storable(value) for key, value in (detail or {}).items()},
+        }
+    )
+
+
+def told(actor: str, **ids: UUID | None) -> dict[str, str]:
+    """What the log line of an entry says beside its event."""
+    return {"actor": actor, **{key: str(value) for key, value in ids.items() if value}}
 
 
 def _text(identifier: UUID | None) -> str | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from uuid import UUID
 
     from ..policies.verdict import Verdict
@@ -61,5 +60,12 @@ class Proposal:
     args: bytes
     classification: Classification
     verdict: Verdict
-    headline: str
-    preview: Mapping[str, Any] | None
+
+    @property
+    def recovery(self) -> str:
+        """What may be done with it should it break off."""
+        if self.classification.effect == "read":
+            return "again"
+        if self.spec.idempotent:
+            return "same_key"
+        return "verify" if self.spec.verifiable else "ask"

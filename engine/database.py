@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 import structlog
 from sqlalchemy import create_engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from .errors import DatabaseUnavailable
 
@@ -25,8 +25,13 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 OLDEST_SERVER = 150000
+CONNECTION: dict[str, Any] = {
+    "connect_timeout": 5,
+    "prepare_threshold": None,
+    "application_name": "interlock",
+}
+"""How every connection is made."""
 _TOLD = "interlock.told"
-_LOST = (OperationalError, InterfaceError)
 
 
 class Database:
@@ -49,9 +54,7 @@ class Database:
         )
 
     def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(
-            self.url, connect_timeout=5, prepare_threshold=None, application_name="interlock"
-        )
+        return psycopg.connect(self.url, **CONNECTION)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -116,10 +119,14 @@ class Database:
 
 
 def lost(error: DBAPIError) -> bool:
+    """As `is_lost`, for an error that SQLAlchemy wraps."""
+    return isinstance(error.orig, psycopg.Error) and is_lost(error.orig)
+
+
+def is_lost(error: psycopg.Error) -> bool:
     """Whether the connection, not the statement, failed."""
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    return isinstance(error, _LOST) and (
-        sqlstate is None or sqlstate.startswith(("08", "57P", "53", "40"))
+    return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) and (
+        error.sqlstate is None or error.sqlstate.startswith(("08", "57P", "53", "40"))
     )
 
 

@@ -11,6 +11,9 @@ import rfc8785
 if TYPE_CHECKING:
     from uuid import UUID
 
+_EXACT = 2**53
+"""RFC 8785 takes integers below this."""
+
 
 def canonical(value: Any) -> bytes:
     """RFC 8785 bytes of a JSON value.
@@ -18,7 +21,27 @@ def canonical(value: Any) -> bytes:
     Raises:
         ValueError: the value has no exact JSON form.
     """
+    if _is_simple(value):
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return text.encode()
     return rfc8785.dumps(value)
+
+
+def _is_simple(value: Any) -> Any:
+    """Whether the standard library writes it as RFC 8785 does, at a fraction of the cost.
+
+    It differs in numbers that are no small integers, and in the order of keys beyond ASCII.
+    """
+    kind = type(value)
+    if kind is str:
+        return value.isascii()
+    if kind is dict:
+        return all(
+            type(key) is str and key.isascii() and _is_simple(part) for key, part in value.items()
+        )
+    if kind is list:
+        return all(map(_is_simple, value))
+    return value is None or kind is bool or (kind is int and -_EXACT < value < _EXACT)
 
 
 def call_key(

@@ -43,6 +43,10 @@ class Fenced(InterlockError):
     """The run is no longer in this executor's hands. Nothing was written."""
 
 
+class Swallowed(InterlockError):
+    """A node went on although a call of it waits; the run cannot be trusted any more."""
+
+
 class DatabaseLost(InterlockError):
     """The database was away for longer than a call waits for it; the run goes on later."""
 

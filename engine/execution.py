@@ -10,30 +10,37 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from langchain_core.load import dumps
 from langchain_core.messages import BaseMessage
+from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 from langgraph.errors import GraphDrained, GraphRecursionError
 from langgraph.runtime import RunControl
 from pydantic_core import to_jsonable_python
 
 from ..tools.gated import current_gate
-from .errors import CancelRequested, DatabaseLost, Fenced, said
+from .calls_made import CallsMade
+from .errors import CancelRequested, DatabaseLost, Fenced, Swallowed, said
 from .gate import RunGate
 from .lifecycle import Exit
 from .limits import LimitReached
-from .saver import FencedSaver
+from .outbox import Outbox
+from .saver import StepSaver
 from .stops import RunStopped, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
+
+    from sqlalchemy import Connection
 
     from .agent import Agent
     from .database import Database
+    from .group_commit import GroupCommit
     from .lease import Lease
     from .runs import Claim
-    from .saver import Pool
 
 log = structlog.get_logger()
 
+_INTERRUPTED = frozenset({ERROR, INTERRUPT})
+"""What a task writes that did not return."""
 _GRACE = 10.0
 """Seconds that calls in flight get to report after the run was stopped."""
 
@@ -64,24 +71,38 @@ Ending = Ended | Parked | Released
 
 
 class Execution:
-    """Runs the graph of one claimed run until it ends, parks or is stopped."""
+    """Runs the graph of one claimed run until it ends, parks or is stopped.
+
+    `term` is the lease's, from before the claim.
+    """
 
     def __init__(
         self,
         db: Database,
-        pool: Pool,
+        commit: GroupCommit,
         agent: Agent,
         claim: Claim,
         lease: Lease,
+        term: int,
         threads: Executor,
     ) -> None:
         self.claim = claim
+        self._db = db
         self._agent = agent
         self._control = RunControl()
         self._draining = False
         self._threads = threads
-        self.gate = RunGate(db, agent, claim, lease)
-        self._saver = FencedSaver(pool, claim.hold, self._steps_are_up, threads)
+        self._made = CallsMade()
+        self._outbox = Outbox(commit, claim.hold, claim.usage)
+        self.gate = RunGate(db, agent, claim, lease, term, self._outbox, self._made, threads)
+        self._saver = StepSaver(
+            commit,
+            claim.hold.tenant,
+            outbox=self._outbox,
+            is_first=claim.hold.epoch == 1,
+            step_done=self._count_step,
+            task_done=self._check_task,
+        )
 
     def drain(self) -> None:
         """Ask the graph to stop after the step it is in."""
@@ -99,12 +120,18 @@ class Execution:
             ending = await self._ending_of(walk)
         finally:
             await loop.run_in_executor(self._threads, self.gate.settle, _GRACE)
+            await self._outbox.close()
             alarm.cancel()
         return _stopped(self.gate.stop) if self.gate.stop else ending
 
-    def _steps_are_up(self) -> None:
+    def _count_step(self) -> None:
+        """One more step, if there is one left and the run goes on."""
         allowed = self.claim.limits.steps
-        self.gate.halt(LimitReached("steps", allowed, "it was stopped where it was."))
+        if self._outbox.used[0] >= allowed:
+            self.gate.halt(LimitReached("steps", allowed, "it was stopped where it was."))
+        if self.gate.stop is not None:
+            raise RunStopped(str(self.gate.stop))
+        self._outbox.count(steps=1)
 
     def _time_is_up(self) -> None:
         allowed = self.claim.limits.seconds
@@ -114,6 +141,8 @@ class Execution:
         current_gate.set(self.gate)
         graph: Any = self._agent.compiled.copy({"checkpointer": self._saver})
         config: Any = {"configurable": {"thread_id": str(self.claim.hold.run_id)}}
+        if self.claim.usage.calls:
+            await self._recall()
         begun = await self._saver.aget_tuple(config) is not None
         left = self.claim.limits.steps - self.claim.usage.steps
         output = None
@@ -127,32 +156,29 @@ class Execution:
         stream = graph.astream(
             None if begun else self.claim.input,
             {**config, "recursion_limit": left},
-            stream_mode=["tasks", "values"],
-            subgraphs=True,
+            stream_mode="values",
             durability="sync",
             control=self._control,
         )
         try:
-            async for ns, mode, chunk in stream:
-                if mode == "values" and not ns:
-                    output = chunk
-                elif mode == "tasks" and (swallowed := self._swallowed(chunk)):
-                    return Ended(Exit.FAILED, swallowed)
+            async for state in stream:
+                output = state
         except GraphRecursionError:
             # LangGraph counts before it looks whether anything is left to do
             if (await graph.aget_state(config)).tasks:
                 return self._out_of_steps()
         return await self._after(graph, config, output)
 
-    def _swallowed(self, task: dict[str, Any]) -> str | None:
-        """A task that returned although one of its calls waits has caught the interrupt."""
-        waiting = self.gate.parked.get(task["id"])
-        if not waiting or "result" not in task or task["interrupts"] or task["error"]:
-            return None
-        return (
-            f"Node '{task['name']}' went on although a call of it waits for a person: it catches "
-            "every exception around a tool. Let GraphInterrupt pass. The call did not run."
-        )
+    def _check_task(self, task_id: str, wrote: Sequence[str]) -> None:
+        """Refuse the result of a task that returned although one of its calls waits."""
+        if self.gate.parked.get(task_id) and not _INTERRUPTED.intersection(wrote):
+            swallowed = Swallowed(
+                f"Node '{self.gate.nodes[task_id]}' went on although a call of it waits for a "
+                "person: it catches every exception around a tool. Let GraphInterrupt pass. "
+                "The call did not run."
+            )
+            self.gate.halt(swallowed)
+            raise RunStopped(str(swallowed))
 
     async def _after(self, graph: Any, config: Any, output: Any) -> Ending:
         state = await graph.aget_state(config)
@@ -185,6 +211,13 @@ class Execution:
             log.exception("execution.failed")
             return Ended(Exit.FAILED, said(error))
 
+    async def _recall(self) -> None:
+        def recall(conn: Connection) -> None:
+            self._made.recall(conn, self.claim.hold)
+
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, self._db.retry, recall)
+
     def _out_of_steps(self) -> Ending:
         reached = LimitReached("steps", self.claim.limits.steps, "the next step was not taken.")
         return Ended(Exit.LIMIT_REACHED, str(reached))
@@ -204,6 +237,8 @@ def _stopped(stop: Stop) -> Ending:
             return Released(str(stop), delay=1.0)
         case Fenced():
             return Released(str(stop))
+        case Swallowed():
+            return Ended(Exit.FAILED, str(stop))
 
 
 def as_json(value: Any) -> Any:

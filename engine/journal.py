@@ -1,12 +1,12 @@
-"""The calls of a run: found, proposed (T1), started (T3), finished (T4).
+"""The calls of a run that are looked up, and those that wait for a person: T1, T3, T4.
 
-Each function is one step inside the caller's transaction; the gate opens the transactions.
+Each function is one step inside the caller's transaction; the gate opens the transactions. Calls
+that run by themselves are in `call_writes`.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from uuid_utils.compat import uuid7
 
@@ -14,13 +14,12 @@ from ..policies.verdict import Outcome as PolicyOutcome
 from . import lifecycle
 from .audit import record
 from .call import Call, Proposal
+from .call_writes import at_birth, digest_of, row_of
 from .database import execute
-from .digest import call_digest
 from .doubt import doubt, note, withdraw
 from .errors import CancelRequested, Conflict, Fenced
 from .hold import Hold, fence
 from .lifecycle import ApprovalKind, ApprovalState, CallState
-from .limits import LimitReached, Limits, Usage, next_call
 from .outcome import Failed, InDoubt, Outcome, Succeeded
 from .requests import request_approval
 
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from .judgement import Shown
+
 _BORN = {
-    PolicyOutcome.ALLOW: CallState.ALLOWED,
     PolicyOutcome.REVIEW: CallState.WAITING,
     PolicyOutcome.FORBID: CallState.FORBIDDEN,
 }
 _BIRTH_EVENT = {
-    CallState.ALLOWED: "call.allowed",
     CallState.WAITING: "call.held",
     CallState.FORBIDDEN: "call.forbidden",
 }
@@ -50,15 +49,14 @@ def find(conn: Connection, hold: Hold, key: bytes) -> Call | None:
     return Call(**values | {"state": CallState(values["state"])})
 
 
-def propose(
-    conn: Connection, hold: Hold, proposal: Proposal, *, active_ms: int
-) -> Call | LimitReached:
-    """T1: the call with its verdict, its approval if a person must decide, and the audit entries.
+def propose(conn: Connection, hold: Hold, proposal: Proposal, shown: Shown, *, calls: int) -> Call:
+    """T1 of a call that may not run by itself: with its verdict, its approval, the audit entries.
 
-    Idempotent by key: what is there already is what counts.
+    Idempotent by key: what is there already is what counts. `calls` is what the run has used.
 
     Raises:
         Fenced: this executor no longer holds the run.
+        CancelRequested: a person cancelled the run.
     """
     run = execute(conn, "lock_run", tenant=hold.tenant, run_id=hold.run_id).one()
     if run.status != "running" or run.epoch != hold.epoch:
@@ -68,43 +66,22 @@ def propose(
     found = find(conn, hold, proposal.key)
     if found is not None and found.revision >= proposal.revision:
         return found
-    if proposal.revision == 1:
-        limits = Limits(run.limit_steps, run.limit_calls, run.limit_seconds, run.limit_repeats)
-        usage = Usage(run.used_steps, run.used_calls, run.used_ms + active_ms)
-        same = execute(
-            conn,
-            "count_same_calls",
-            tenant=hold.tenant,
-            run_id=hold.run_id,
-            tool=proposal.spec.name,
-            args=proposal.args,
-        ).scalar_one()
-        reached = next_call(limits, usage, proposal.spec.name, same)
-        if reached is not None:
-            return reached
-        execute(conn, "count_call", tenant=hold.tenant, run_id=hold.run_id)
-    _insert(conn, hold, proposal)
+    execute(conn, "count_calls", tenant=hold.tenant, run_id=hold.run_id, calls=calls)
+    _insert(conn, hold, proposal, shown)
     call = find(conn, hold, proposal.key)
     if call is None:
         raise Conflict(f"A call of {proposal.spec.name} was not recorded and did not run.")
     return call
 
 
-def _insert(conn: Connection, hold: Hold, proposal: Proposal) -> None:
+def _insert(conn: Connection, hold: Hold, proposal: Proposal, shown: Shown) -> None:
     state = _BORN[proposal.verdict.outcome]
     lifecycle.check(CallState.PROPOSED, state)
     call_id: UUID = uuid7()
-    digest = call_digest(
-        run_id=hold.run_id,
-        key=proposal.key,
-        tool=proposal.spec.name,
-        tool_version=proposal.spec.version,
-        args=proposal.args,
-    )
+    digest = digest_of(hold, proposal)
     approval_id: UUID | None = uuid7() if state is CallState.WAITING else None
-    row = _row(proposal, digest=digest, state=state, approval_id=approval_id)
+    row = {**row_of(proposal, digest, state), "approval_id": approval_id}
     execute(conn, "insert_call", tenant=hold.tenant, id=call_id, run_id=hold.run_id, **row)
-    told = ("tool", "tool_version", "revision", "effect", "source", "rule", "policies")
     record(
         conn,
         tenant=hold.tenant,
@@ -115,59 +92,17 @@ def _insert(conn: Connection, hold: Hold, proposal: Proposal) -> None:
         approval_id=approval_id,
         subject=call_id,
         state=state,
-        detail={
-            **{name: row[name] for name in told},
-            "digest": digest.hex(),
-            "policy": row["policy_digest"],
-        },
+        detail=at_birth(row),
     )
     if approval_id is not None:
-        _request(conn, hold, proposal, call_id=call_id, approval_id=approval_id, digest=digest)
-
-
-def _row(
-    proposal: Proposal, *, digest: bytes, state: CallState, approval_id: UUID | None
-) -> dict[str, Any]:
-    """What a call is, column by column."""
-    spec, place = proposal.spec, proposal.place
-    classification, verdict = proposal.classification, proposal.verdict
-    return {
-        "key": proposal.key,
-        "revision": proposal.revision,
-        "ns": place.ns,
-        "task_id": place.task_id,
-        "tool_call_id": place.tool_call_id,
-        "tool": spec.name,
-        "tool_version": spec.version,
-        "args": proposal.args,
-        "digest": digest,
-        "effect": classification.effect,
-        "source": classification.source,
-        "rule": classification.rule,
-        "evidence": json.dumps(classification.evidence),
-        "verdict": verdict.outcome,
-        "policy_digest": verdict.policy_digest,
-        "policies": list(verdict.policies),
-        "reason": verdict.reason,
-        "recovery": _recovery(proposal),
-        "state": state,
-        "approval_id": approval_id,
-    }
-
-
-def _recovery(proposal: Proposal) -> str:
-    if proposal.classification.effect == "read":
-        return "again"
-    if proposal.spec.idempotent:
-        return "same_key"
-    return "verify" if proposal.spec.verifiable else "ask"
+        _request(conn, hold, proposal, shown, call_id, approval_id, digest)
 
 
 def _request(
     conn: Connection,
     hold: Hold,
     proposal: Proposal,
-    *,
+    shown: Shown,
     call_id: UUID,
     approval_id: UUID,
     digest: bytes,
@@ -182,9 +117,9 @@ def _request(
         kind=ApprovalKind.CALL,
         call_id=call_id,
         digest=digest,
-        headline=proposal.headline,
+        headline=shown.headline,
         reason=proposal.verdict.reason,
-        preview=proposal.preview,
+        preview=shown.preview,
         reviewers=terms.reviewers,
         quorum=terms.quorum,
         expires_seconds=terms.expires.total_seconds(),

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from pydantic import ValidationError
 
 from ..policies.evaluator import Principal, Request
 from ..policies.verdict import Outcome, Verdict
+from ..tools.gated import NotExact
 from ..tools.vault import open_vault
 
 if TYPE_CHECKING:
@@ -26,37 +28,68 @@ _SHORT = 60
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A call's classification, the verdict on it, and what a reviewer would be shown."""
+    """A call as it would run, its classification and the verdict on it.
 
+    Attributes:
+        args: its canonical arguments, with their defaults.
+        typed: the same as the body gets them; empty where they do not fit the tool.
+    """
+
+    args: bytes
+    typed: Mapping[str, Any]
     classification: Classification
     verdict: Verdict
-    headline: str
-    preview: Mapping[str, Any] | None
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether it runs by itself."""
+        return self.verdict.outcome is Outcome.ALLOW
 
 
 def judge(
-    agent: Agent, tool: GatedTool, args: bytes, typed: Mapping[str, Any], tenant: str
+    agent: Agent, tool: GatedTool, args: bytes, injected: Mapping[str, Any], tenant: str
 ) -> Judgement:
-    """Judge a call from its stored bytes; `typed` are the same arguments as the body gets them."""
-    plain = json.loads(args)
+    """Judge a call from its bytes; one whose arguments cannot be used is forbidden."""
+    try:
+        args = tool.settled(args, injected)
+        typed = tool.typed(args, injected)
+    except NotExact as error:
+        return _forbid(agent, tool, args, str(error))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "/".join(map(str, first["loc"])) or "arguments"
+        return _forbid(agent, tool, args, f"{where}: {first['msg']}, so the call cannot run.")
     classification = tool.spec.classify(json.loads(args))  # a copy: a rule is the author's code
     request = Request(
         tool=tool.name,
-        args=plain,
+        args=json.loads(args),
         classification=classification,
         now=datetime.now(UTC),
         principal=Principal(agent=agent.name, tenant=tenant),
     )
-    verdict = agent.policy.decide(request)
-    held = verdict.outcome is Outcome.REVIEW
-    headline = _headline(tool, plain, typed) if held else tool.name
-    return Judgement(classification, verdict, headline, _preview(tool, typed) if held else None)
+    return Judgement(args, typed, classification, agent.policy.decide(request))
 
 
-def forbid(agent: Agent, tool: GatedTool, args: bytes, reason: str) -> Judgement:
+def _forbid(agent: Agent, tool: GatedTool, args: bytes, reason: str) -> Judgement:
     """The judgement over a call that cannot be run as it is."""
     verdict = Verdict(Outcome.FORBID, (), agent.policy.digest, reason, None, (reason,))
-    return Judgement(tool.spec.classify(json.loads(args)), verdict, tool.name, None)
+    return Judgement(args, {}, tool.spec.classify(json.loads(args)), verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a reviewer sees of a call first, and what it would do."""
+
+    headline: str
+    preview: Mapping[str, Any] | None
+
+
+def show(tool: GatedTool, judgement: Judgement) -> Shown:
+    """Measure what a held call would do; may take its time, so not on the event loop."""
+    if judgement.verdict.outcome is not Outcome.REVIEW:
+        return Shown(tool.name, None)
+    headline = _headline(tool, json.loads(judgement.args), judgement.typed)
+    return Shown(headline, _preview(tool, judgement.typed))
 
 
 def _public(tool: GatedTool, typed: Mapping[str, Any]) -> dict[str, Any]:

@@ -136,6 +136,13 @@ RUN: Mapping[RunStatus, frozenset[RunStatus]] = {
 
 CALL_BORN = CALL[CallState.PROPOSED]
 """States in which a call's row may be inserted: `proposed` is the moment before."""
+CALL_BORN_STARTED: Mapping[CallState, frozenset[str]] = {
+    _C.EXECUTING: frozenset({"read", "reversible"}),
+    _C.SUCCEEDED: frozenset({"read"}),
+    _C.FAILED: frozenset({"read"}),
+}
+"""Further states in which the row of an allowed call may be inserted, with the effects it may have:
+what runs by itself is written when it starts, or, for a read, when it is over."""
 CALL_FINAL = frozenset(state for state, onward in CALL.items() if not onward)
 CALL_STARTED = frozenset(
     {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSON, UUID
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision under `migrations/versions`; revisions are numbered in order."""
 
 _LOCK = 0x1_0C4_0001
+_CANNOT_READ = "IL007"
 _TIME = sa.DateTime(timezone=True)
 _metadata = sa.MetaData()
 
@@ -163,12 +164,11 @@ def migrate(database: Database) -> None:
     """Bring the schema to this version's; any number of processes may ask at once.
 
     Raises:
-        SchemaOutdated: the schema is a newer version's.
+        SchemaOutdated: the schema is a newer version's, or holds what this one cannot read.
     """
-    # late: both are slow to import, and only a migration needs them
+    # late: slow to import, and only a migration needs it
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
-    from langgraph.checkpoint.postgres import PostgresSaver  # noqa: PLC0415
 
     with _alone(database):
         _refuse_newer(_current(database))
@@ -176,19 +176,18 @@ def migrate(database: Database) -> None:
             config = Config()
             config.set_main_option("script_location", str(files("interlock.engine.migrations")))
             config.attributes["connection"] = conn
-            command.upgrade(config, "head")
-        with PostgresSaver.from_conn_string(database.url) as saver:
-            saver.setup()
+            try:
+                command.upgrade(config, "head")
+            except psycopg.Error as error:
+                if error.sqlstate != _CANNOT_READ:
+                    raise
+                raise SchemaOutdated(f"Not migrated: {error.diag.message_primary}.") from None
 
 
 @contextmanager
 def _alone(database: Database) -> Iterator[None]:
     with database.engine.connect() as lock:
-        # asked again and again: a statement that waits keeps a snapshot, and the saver's
-        # `create index concurrently` waits for the end of all snapshots
-        while not lock.exec_driver_sql("select pg_try_advisory_lock(%s)", (_LOCK,)).scalar_one():
-            lock.commit()
-            time.sleep(0.1)
+        lock.exec_driver_sql("select pg_advisory_lock(%s)", (_LOCK,))
         lock.commit()
         try:
             yield

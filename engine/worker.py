@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
-from psycopg_pool import ConnectionPool
 from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils.compat import uuid7
 
@@ -22,6 +21,7 @@ from .audit import record
 from .database import execute, first_line
 from .errors import CancelRequested, said
 from .execution import Ended, Execution, Parked, Released
+from .group_commit import GroupCommit
 from .lease import Lease
 from .lifecycle import Exit
 from .strict import require_strict
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from .execution import Ending
     from .hold import Hold
     from .runs import Claim
-    from .saver import Pool
 
 log = structlog.get_logger()
 
@@ -108,16 +107,9 @@ class Worker:
         self._wake = wake
         await self._aside(self._register)
         listener = asyncio.create_task(self._listen(due))
-        pool: Pool = ConnectionPool(
-            self._db.url,
-            min_size=1,
-            max_size=self._settings.concurrency + 2,
-            kwargs={"autocommit": True, "prepare_threshold": None},
-            open=False,
-        )
-        with pool:
+        async with GroupCommit(self._db.url, threads=self._settings.concurrency + 2) as commit:
             try:
-                await self._loop(pool, due)
+                await self._loop(commit, due)
                 await self._drain()
             finally:
                 listener.cancel()
@@ -134,7 +126,7 @@ class Worker:
     async def _aside(self, work: Callable[..., Any], *given: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
 
-    async def _loop(self, pool: Pool, due: asyncio.Event) -> None:
+    async def _loop(self, commit: GroupCommit, due: asyncio.Event) -> None:
         next_sweep = 0.0
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
@@ -142,8 +134,8 @@ class Worker:
             if loop.time() >= next_sweep:
                 await self._aside(self._guarded, self._sweep)
                 next_sweep = loop.time() + self._settings.poll_seconds
-            for claim in await self._aside(self._guarded, self._claim) or ():
-                task = asyncio.create_task(self._execute(pool, claim))
+            for claim, term in await self._aside(self._guarded, self._claim) or ():
+                task = asyncio.create_task(self._execute(commit, claim, term))
                 self._tasks[task] = claim.hold
                 task.add_done_callback(self._tasks.pop)
                 task.add_done_callback(lambda _: due.set())
@@ -169,19 +161,22 @@ class Worker:
             log.exception("worker.round_failed")
         return None
 
-    def _claim(self) -> list[Claim]:
+    def _claim(self) -> list[tuple[Claim, int]]:
+        """Claims, each with the lease's term that it was made in."""
         free = self._settings.concurrency - len(self._tasks)
         if free < 1 or not self._lease.is_good():
             return []
+        term = self._lease.term()
         fingerprints = {name: agent.fingerprint for name, agent in self._agents.items()}
         with self._db.begin() as conn:
-            return runs.claim(
+            claims = runs.claim(
                 conn,
                 tenant=self._settings.tenant,
                 worker_id=self.id,
                 agents=fingerprints,
                 free=free,
             )
+        return [(claim, term) for claim in claims]
 
     def _sweep(self) -> None:
         expire_due(self._db)
@@ -199,13 +194,13 @@ class Worker:
             if hold.run_id in cancelled:
                 execution.gate.halt(CancelRequested(cancelled[hold.run_id]))
 
-    async def _execute(self, pool: Pool, claim: Claim) -> None:
+    async def _execute(self, commit: GroupCommit, claim: Claim, term: int) -> None:
         agent = self._agents[claim.hold.agent]
         ids = {"run_id": str(claim.hold.run_id), "agent": agent.name}
         if changed(claim, agent):
             await self._aside(self._choose_version, claim, agent)
             return
-        execution = Execution(self._db, pool, agent, claim, self._lease, self._threads)
+        execution = Execution(self._db, commit, agent, claim, self._lease, term, self._threads)
         self._executing[claim.hold] = execution
         if self._stopping.is_set():
             execution.drain()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from interlock.engine import wake as waking
-from langgraph.checkpoint.postgres import PostgresSaver
+from interlock.engine.group_commit import GroupCommit
+from interlock.engine.saver import StepSaver
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -92,7 +93,8 @@ def test_a_resume_value_written_into_the_database_is_not_looked_at(
     run = desk.ask([[("wipe", "v7")]])
     desk.until_asked(run)
     config: Any = {"configurable": {"thread_id": str(run), "checkpoint_ns": ""}}
-    with PostgresSaver.from_conn_string(database.url) as saver:
+    with GroupCommit(database.url, threads=2) as commit:
+        saver = StepSaver(commit, "default")
         found = saver.get_tuple(config)
         assert found
         assert found.pending_writes

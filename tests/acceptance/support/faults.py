@@ -16,8 +16,6 @@ create function count_write() returns trigger language plpgsql as $$
 declare
     run uuid := case tg_table_name
                     when 'runs' then to_jsonb(new) ->> 'id'
-                    when 'checkpoints' then to_jsonb(new) ->> 'thread_id'
-                    when 'checkpoint_writes' then to_jsonb(new) ->> 'thread_id'
                     else to_jsonb(new) ->> 'run_id'
                 end;
     fault bigint;
@@ -29,7 +27,7 @@ begin
     return null;
 end $$;
 """
-_TABLES = ("runs", "calls", "approvals", "audit_log", "checkpoints", "checkpoint_writes")
+_TABLES = ("runs", "calls", "approvals", "audit_log", "steps", "step_writes")
 
 
 def prepare(database: Database) -> None:

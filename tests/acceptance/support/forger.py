@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from langgraph.checkpoint.postgres import PostgresSaver
+from interlock.engine.group_commit import GroupCommit
+from interlock.engine.saver import StepSaver
 from langgraph.types import Command
 from support.scripted import build
 
 
 def main() -> None:
     config: Any = {"configurable": {"thread_id": sys.argv[1]}}
-    with PostgresSaver.from_conn_string(os.environ["INTERLOCK_DATABASE_URL"]) as saver:
-        graph = build().compile(checkpointer=saver)
+    with GroupCommit(os.environ["INTERLOCK_DATABASE_URL"], threads=2) as commit:
+        graph = build().compile(checkpointer=StepSaver(commit, "default"))
         try:
             ended = graph.invoke(Command(resume=json.loads(sys.argv[2])), config)
             print("ended", ended["messages"][-1].content)  # noqa: T201 - the test reads it

@@ -412,13 +412,14 @@ def test_a_forged_resume_starts_nothing(lab: Lab) -> None:
 
 def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
     """What a worker does with a run that was woken, but with a forged value to resume from."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
     from interlock.engine import runs  # noqa: PLC0415
-    from interlock.engine.gate import RunGate  # noqa: PLC0415
+    from interlock.engine.execution import Execution  # noqa: PLC0415
+    from interlock.engine.group_commit import GroupCommit  # noqa: PLC0415
     from interlock.engine.lease import Lease  # noqa: PLC0415
-    from interlock.engine.saver import FencedSaver  # noqa: PLC0415
     from interlock.engine.wake import wake  # noqa: PLC0415
     from interlock.tools.gated import current_gate  # noqa: PLC0415
-    from psycopg_pool import ConnectionPool  # noqa: PLC0415
 
     worker_id = uuid7()
     lease = Lease(lab.database, worker_id, 30)
@@ -428,13 +429,14 @@ def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
         agents = {agent.name: agent.fingerprint}
         claim = runs.claim(conn, tenant="default", worker_id=worker_id, agents=agents, free=1)[0]
 
+    threads = ThreadPoolExecutor(2)
+
     async def execute() -> None:
-        kwargs: Any = {"autocommit": True}
-        with ConnectionPool(lab.database.url, min_size=1, kwargs=kwargs, open=False) as pool:
-            graph: Any = agent.compiled.copy(
-                {"checkpointer": FencedSaver(pool, claim.hold, lambda: None)}
-            )
-            current_gate.set(RunGate(lab.database, agent, claim, lease))
+        async with GroupCommit(lab.database.url, threads=2) as commit:
+            execution = Execution(lab.database, commit, agent, claim, lease, lease.term(), threads)
+            graph: Any = agent.compiled.copy({"checkpointer": execution._saver})
+            await execution._recall()
+            current_gate.set(execution.gate)
             config: Any = {"configurable": {"thread_id": str(run_id)}}
             await graph.ainvoke(command, config, durability="sync")
             assert (await graph.aget_state(config)).next
@@ -443,6 +445,7 @@ def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
     with lab.database.begin() as conn:
         runs.park(conn, claim, active_ms=0)
     lease.stop()
+    threads.shutdown()
 
 
 def test_an_approval_of_another_kind_of_answer_is_refused(lab: Lab) -> None:

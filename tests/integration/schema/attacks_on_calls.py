@@ -318,6 +318,30 @@ def a_call_cannot_be_born_decided(rows: Rows, state: str) -> Iterator[None]:
 
 
 @attacks(dict.fromkeys(("executing", "in_doubt"), (BORN,)))
-def a_call_cannot_be_born_started(rows: Rows, state: str) -> Iterator[None]:
+def a_call_that_a_person_decides_over_cannot_be_born_started(
+    rows: Rows, state: str
+) -> Iterator[None]:
     yield
-    rows.propose(state=state, starts=1)
+    call = rows.propose(
+        state=state, starts=1, effect="irreversible", verdict="review", approval_id=uuid7()
+    )
+    rows.ask(call)
+
+
+@attack(BORN)
+def a_call_in_doubt_cannot_be_born_so(rows: Rows) -> Iterator[None]:
+    yield
+    rows.propose(state="in_doubt", starts=1)
+
+
+@attacks(dict.fromkeys(("succeeded", "failed"), (BORN,)))
+def what_may_have_to_be_undone_cannot_be_born_over(rows: Rows, state: str) -> Iterator[None]:
+    yield
+    result = {"result_type": "json", "result": b"1"} if state == "succeeded" else {}
+    rows.propose(state=state, starts=1, effect="reversible", **result)
+
+
+@attack(BORN)
+def a_read_cannot_be_born_after_two_starts(rows: Rows) -> Iterator[None]:
+    yield
+    rows.propose(state="executing", starts=2, recovery="again")

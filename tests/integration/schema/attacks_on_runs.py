@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attack import Check, Constraint, Index, attack, attacks
+from rows import TENANT
 from uuid_utils.compat import uuid7
 
 if TYPE_CHECKING:
@@ -95,6 +96,41 @@ def a_run_cannot_be_on_a_worker_that_is_not_there(rows: Rows) -> Iterator[None]:
     run_id = rows.run("queued")
     yield
     rows.move("runs", run_id, "running", worker_id=uuid7(), epoch=1)
+
+
+def _step(rows: Rows, **columns: Any) -> None:
+    step = {"run_id": rows.run("running"), "ns": "", "id": "1", "state": b"", "channels": b""}
+    rows.insert("steps", **{"tenant_id": TENANT, **step, "metadata": "{}", **columns})
+
+
+def _step_write(rows: Rows, **columns: Any) -> None:
+    write = {"run_id": rows.run("running"), "ns": "", "step_id": "1", "task_id": "t", "idx": 0}
+    value = {"task_path": "", "channel": "c", "type": "msgpack", "value": b""}
+    rows.insert("step_writes", **{"tenant_id": TENANT, **write, **value, **columns})
+
+
+@attack(Constraint("steps", "step_of_a_run"))
+def a_step_cannot_be_of_no_run(rows: Rows) -> Iterator[None]:
+    yield
+    _step(rows, run_id=uuid7())
+
+
+@attack(Constraint("steps", "steps_id_check"))
+def a_step_cannot_be_without_an_id(rows: Rows) -> Iterator[None]:
+    yield
+    _step(rows, id="")
+
+
+@attack(Constraint("step_writes", "write_of_a_run"))
+def a_write_of_a_task_cannot_be_of_no_run(rows: Rows) -> Iterator[None]:
+    yield
+    _step_write(rows, run_id=uuid7())
+
+
+@attack(Constraint("step_writes", "step_writes_step_id_check"))
+def a_write_of_a_task_cannot_be_on_no_step(rows: Rows) -> Iterator[None]:
+    yield
+    _step_write(rows, step_id="")
 
 
 @attack(EPOCH)

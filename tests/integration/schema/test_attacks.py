@@ -27,7 +27,7 @@ MODULES = (
     attacks_on_the_record,
 )
 every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
-FOREIGN = "^(alembic|checkpoint)"
+FOREIGN = "^alembic"
 # They refuse nothing themselves; test_commit.py has their tests.
 SILENT = {("audit_log", "stamp"), ("audit_log", "commit_synchronously")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -29,6 +30,9 @@ TABLES: dict[str, Mapping[Any, frozenset[Any]]] = {
     "approval": lifecycle.APPROVAL,
     "run": lifecycle.RUN,
 }
+
+
+HAS_RESULT = ("succeeded", "undoing", "undone", "undo_failed")
 
 
 def pairs(steps: Mapping[Any, frozenset[Any]]) -> set[tuple[str, str]]:
@@ -110,6 +114,21 @@ def test_a_call_is_born_only_in_the_states_that_follow_proposed(
     else:
         refused = False
     assert refused is (state not in lifecycle.CALL_BORN)
+
+
+@pytest.mark.parametrize("verdict", ["allow", "review"])
+@pytest.mark.parametrize("effect", ["read", "reversible", "irreversible"])
+@pytest.mark.parametrize("state", sorted(lifecycle.CALL_STARTED))
+def test_what_runs_by_itself_is_born_started_and_nothing_else(
+    state: CallState, effect: str, verdict: str, rows: Rows
+) -> None:
+    more = {"result_type": "json", "result": b"1"} if state in HAS_RESULT else {}
+    if verdict == "review":
+        more["approval_id"] = uuid7()
+    legal = verdict == "allow" and effect in lifecycle.CALL_BORN_STARTED.get(state, ())
+    refused = None if legal else pytest.raises(psycopg.Error)
+    with refused or nullcontext():
+        rows.propose(state=state, effect=effect, verdict=verdict, starts=1, **more)
 
 
 def test_a_superseded_call_can_be_followed_by_a_revision(rows: Rows) -> None:

@@ -1,0 +1,386 @@
+"""Whether a call may run, and what it has to do with the database before it does: T1 and T3."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from langchain_core.tools import ToolException
+from sqlalchemy.exc import DBAPIError
+from uuid_utils.compat import uuid7
+
+from ..tools.gated import Refused, serving_call
+from . import call_writes, journal
+from .call import Call, Place, Proposal
+from .database import execute, first_line
+from .doubt import recover
+from .errors import CancelRequested, Conflict, DatabaseLost, Fenced
+from .judgement import judge, show
+from .leaving import REPEATABLE
+from .lifecycle import CallState
+from .limits import LimitReached, Usage, next_call
+from .outcome import Succeeded
+from .stops import RunStopped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from sqlalchemy import Connection
+
+    from ..tools.gated import Ask
+    from .agent import Agent
+    from .calls_made import CallsMade
+    from .database import Database
+    from .group_commit import Write
+    from .judgement import Judgement
+    from .lease import Lease
+    from .outbox import Outbox
+    from .runs import Claim
+    from .stops import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A call whose body has to run now.
+
+    Attributes:
+        token: names this one start.
+        term: the lease's, from before it was written down.
+        proposal: of a call that runs by itself and is new; None for one that was found.
+        at: when it began, on the monotonic clock.
+    """
+
+    call: Call
+    place: Place
+    token: UUID
+    arguments: Mapping[str, Any]
+    term: int
+    proposal: Proposal | None = None
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is written of it yet, since it will be when it is over."""
+        return self.proposal is not None and self.call.effect == "read"
+
+
+class Halting(Protocol):
+    """What admission needs of the gate."""
+
+    stop: Stop | None
+
+    def halt(self, stop: Stop) -> None:
+        """Let nothing start from now on."""
+
+    def active_ms(self) -> int:
+        """Milliseconds since this execution began."""
+
+    def calls_around(self, call_id: UUID) -> list[Call]:
+        """The begun call with this id, if it is one of this execution."""
+
+    def park(self, place: Place, call: Call) -> None:
+        """Interrupt the task: its call waits for a person."""
+
+
+class Admission:
+    """Admits the calls of one execution of a run."""
+
+    def __init__(
+        self,
+        gate: Halting,
+        db: Database,
+        agent: Agent,
+        claim: Claim,
+        lease: Lease,
+        term: int,
+        outbox: Outbox,
+        made: CallsMade,
+    ) -> None:
+        self._gate = gate
+        self._db = db
+        self._agent = agent
+        self._claim = claim
+        self._hold = claim.hold
+        self._lease = lease
+        self._held_in = term
+        self._outbox = outbox
+        self._made = made
+
+    async def aadmit(self, ask: Ask, placed: tuple[Place, bytes]) -> Begun | Succeeded:
+        """As `admit`, on the event loop: what has to wait for a transaction does so in a thread."""
+        ask = self._checked(ask)
+        step, judgement = self._at_once(ask, *placed)
+        if step is not None and (
+            step.is_whole or (await self._outbox.commit([self._start_of(step)]))[0] == "written"
+        ):
+            return step
+        return await asyncio.to_thread(self._looked_up, ask, placed, judgement)
+
+    def admit(self, ask: Ask, placed: tuple[Place, bytes]) -> Begun | Succeeded:
+        """A call that may run now, or the result that it has; blocks.
+
+        Raises:
+            Refused: it does not run, and why.
+            GraphInterrupt: it waits for a person.
+            RunStopped: the run goes no further.
+        """
+        ask = self._checked(ask)
+        step, judgement = self._at_once(ask, *placed)
+        if step is not None and (
+            step.is_whole or self._outbox.commit_now([self._start_of(step)])[0] == "written"
+        ):
+            return step
+        return self._looked_up(ask, placed, judgement)
+
+    def _start_of(self, step: Begun) -> Write:
+        if step.proposal is None:
+            raise Conflict(f"The call of {step.call.tool} was not proposed; it did not run.")
+        return call_writes.started(self._hold, step.proposal, step.call)
+
+    # Checks that need no database --------------------------------------------------------------
+
+    def _checked(self, ask: Ask) -> Ask:
+        self._check_stopped()
+        ask = self._declared(ask)
+        self._check_inside(ask)
+        return ask
+
+    def _declared(self, ask: Ask) -> Ask:
+        """The call with the tool as the agent declares it, whatever a copy of it says of itself."""
+        tool = self._agent.tools.get(ask.tool.name)
+        if tool is None or tool.vault_key is not ask.tool.vault_key:
+            raise Refused(
+                f"{ask.tool.name} did not run: agent {self._agent.name} has no such tool."
+            )
+        return replace(ask, tool=tool)
+
+    def _check_inside(self, ask: Ask) -> None:
+        """Refuse a call from within a body that could not be started again after it waited."""
+        outer = serving_call()
+        for call in self._gate.calls_around(outer.call_id) if outer else ():
+            if call.recovery not in REPEATABLE:
+                raise Refused(
+                    f"{ask.tool.name} did not run: it was called inside {call.tool}, which cannot "
+                    "be taken up again once it has started. Call it from the graph."
+                )
+
+    def _check_stopped(self) -> None:
+        gate, limit = self._gate, self._claim.limits.seconds
+        if gate.stop is None and self._active_ms() >= limit * 1000:
+            gate.halt(LimitReached("seconds", limit, "no further call was started."))
+        if gate.stop is not None:
+            raise RunStopped(str(gate.stop))
+
+    def _active_ms(self) -> int:
+        return self._claim.usage.active_ms + self._gate.active_ms()
+
+    def _count(self, key: bytes, tool: str, args: bytes) -> None:
+        """One more call of the run, if its limits have room for it."""
+        if key in self._made:
+            return
+        steps, calls = self._outbox.used
+        usage = Usage(steps, calls, self._active_ms())
+        reached = next_call(self._claim.limits, usage, tool, self._made.repeats(tool, args))
+        if reached is not None:
+            self._gate.halt(reached)
+            raise RunStopped(str(reached))
+        self._made.add(key, tool, args)
+        self._outbox.count(calls=1)
+
+    def _judge(self, ask: Ask, args: bytes) -> Judgement:
+        return judge(self._agent, ask.tool, args, ask.injected, self._hold.tenant)
+
+    def _proposal(
+        self, ask: Ask, place: Place, key: bytes, revision: int, judgement: Judgement
+    ) -> Proposal:
+        return Proposal(
+            key=key,
+            revision=revision,
+            place=place,
+            spec=ask.tool.spec,
+            args=judgement.args,
+            classification=judgement.classification,
+            verdict=judgement.verdict,
+        )
+
+    def _at_once(self, ask: Ask, place: Place, key: bytes) -> tuple[Begun | None, Judgement | None]:
+        """A new call that the policy allows; else what was judged so far."""
+        if key in self._made:
+            return None, None
+        if not self._lease.is_good(self._held_in):
+            return None, None
+        judgement = self._judge(ask, ask.args)
+        if not judgement.is_allowed:
+            return None, judgement
+        self._count(key, ask.tool.name, judgement.args)
+        return self._begin(place, self._proposal(ask, place, key, 1, judgement), judgement), None
+
+    def _begin(self, place: Place, proposal: Proposal, judgement: Judgement) -> Begun:
+        term = self._lease.term()
+        if term != self._held_in:
+            raise Fenced(
+                "This worker's lease ran out while a call was judged, so it did not start."
+            )
+        call = call_writes.begin(self._hold, proposal)
+        token = call.start_token or uuid7()
+        return Begun(call, place, token, judgement.typed, term, proposal)
+
+    # Transactions ------------------------------------------------------------------------------
+
+    def _looked_up(
+        self, ask: Ask, placed: tuple[Place, bytes], judgement: Judgement | None
+    ) -> Begun | Succeeded:
+        """T1 of a call that a person decides over, or whatever the call's record says.
+
+        What rides is written before: the journal has a run's calls in the order of their causes.
+        """
+        place, key = placed
+        try:
+            self._hold_on()
+            call = self._db.retry(lambda conn: journal.find(conn, self._hold, key))
+            while True:
+                step: Begun | Succeeded | Call
+                if call is None or _to_revise(call):
+                    step = self._propose(ask, place, key, call, judgement)
+                else:
+                    step = self._answer(ask, place, call)
+                if not isinstance(step, Call):
+                    return step
+                call, judgement = step, None
+        except CancelRequested as stop:
+            self._gate.halt(stop)
+            raise RunStopped(str(stop)) from None
+        except DBAPIError as error:
+            away = DatabaseLost(f"The database cannot be used: {first_line(error)}.")
+            raise away from error
+
+    def _hold_on(self) -> None:
+        """Write what rides; after a lapse of the lease, make sure that the run is still held.
+
+        Raises:
+            Fenced: somebody else has it.
+        """
+        term = self._lease.term()
+        if term == self._held_in:
+            self._outbox.flush_now()
+        else:
+            self._outbox.commit_now()
+            self._held_in = term
+
+    def _propose(
+        self, ask: Ask, place: Place, key: bytes, before: Call | None, judgement: Judgement | None
+    ) -> Begun | Call:
+        if before is not None:
+            judgement = self._judge(ask, before.edited_args or before.args)
+        judgement = judgement or self._judge(ask, ask.args)
+        if before is None:
+            self._count(key, ask.tool.name, judgement.args)
+        revision = 1 if before is None else before.revision + 1
+        proposal = self._proposal(ask, place, key, revision, judgement)
+        if judgement.is_allowed:
+            return self._start_allowed(place, proposal, judgement)
+        shown = show(ask.tool, judgement)
+        _, calls = self._outbox.used
+
+        def write(conn: Connection) -> Call:
+            return journal.propose(conn, self._hold, proposal, shown, calls=calls)
+
+        return self._db.retry(write)
+
+    def _start_allowed(
+        self, place: Place, proposal: Proposal, judgement: Judgement
+    ) -> Begun | Call:
+        """A call that runs by itself and is not the first of its key."""
+        step = self._begin(place, proposal, judgement)
+        if step.is_whole:
+            return step
+        said = self._outbox.commit_now([self._start_of(step)])
+        if said[0] == "written":
+            return step
+        if said[0] == "cancelled":
+            raise CancelRequested(self._cancelled_by())
+        return self._found(proposal.key, proposal.spec.name)
+
+    def _cancelled_by(self) -> str:
+        where = {"tenant": self._hold.tenant, "run_id": self._hold.run_id}
+        row = self._db.retry(lambda conn: execute(conn, "lock_run", **where).one())
+        return str(row.cancel_requested_by)
+
+    def _found(self, key: bytes, tool: str) -> Call:
+        found = self._db.retry(lambda conn: journal.find(conn, self._hold, key))
+        if found is None:
+            raise Conflict(f"The call of {tool} is gone from the journal.")
+        return found
+
+    def _answer(self, ask: Ask, place: Place, call: Call) -> Begun | Succeeded | Call:
+        """What the call's state says: start it, give its result, refuse, park, or recover it."""
+        match call.state:
+            case CallState.ALLOWED | CallState.APPROVED:
+                return self._start(ask, place, call)
+            case CallState.SUCCEEDED:
+                return Succeeded(call.result_type or "text", call.result or b"")
+            case CallState.WAITING | CallState.IN_DOUBT:
+                self._gate.park(place, call)
+            case CallState.EXECUTING:
+                return self._recover(ask, place, call)
+            case CallState.FAILED | CallState.ABANDONED:
+                raise ToolException(call.error or f"{call.tool} failed.")
+        raise Refused(self._refusal(call))
+
+    def _refusal(self, call: Call) -> str:
+        """Why a call did not run, for the agent."""
+        match call.state:
+            case CallState.FORBIDDEN:
+                return f"{call.tool} did not run. It is forbidden: {call.reason}"
+            case CallState.REJECTED:
+                by, reason = self._closing(call)
+                return f"{call.tool} did not run. {by} rejected it: {reason}"
+            case CallState.EXPIRED:
+                return (
+                    f"{call.tool} did not run. Nobody decided in time, so it expired; "
+                    "that is not a rejection."
+                )
+        return f"{call.tool} did not run. It was {call.state}."
+
+    def _closing(self, call: Call) -> tuple[str, str]:
+        with self._db.begin() as conn:
+            row = execute(
+                conn,
+                "approval_closing",
+                tenant=self._hold.tenant,
+                approval_id=call.approval_id,
+            ).one()
+        return row.closed_by or "A reviewer", row.close_reason or "no reason given"
+
+    def _start(self, ask: Ask, place: Place, call: Call) -> Begun:
+        """T3. What the body needs is made before it, so that nothing but the effect comes after."""
+        if call.tool_version != ask.tool.spec.version:
+            raise Refused(
+                f"{call.tool} did not run: it changed since this call was judged "
+                f"(version {call.tool_version}, now {ask.tool.spec.version})."
+            )
+        arguments = ask.tool.typed(call.args, ask.injected)
+        token: UUID = uuid7()
+        self._check_stopped()
+
+        def write(conn: Connection) -> Begun:
+            term = self._lease.term()
+            journal.start(conn, self._hold, call, token)
+            return Begun(call, place, token, arguments, term)
+
+        return self._db.retry(write)
+
+    def _recover(self, ask: Ask, place: Place, call: Call) -> Begun | Call:
+        """A call that an earlier executor started and never finished."""
+        if call.recovery in REPEATABLE:
+            return self._start(ask, place, call)
+        broke_off = "Its worker was lost after it started and before it reported."
+        self._db.retry(lambda conn: recover(conn, self._hold, call, broke_off))
+        return self._found(call.key, call.tool)
+
+
+def _to_revise(call: Call) -> bool:
+    return call.state is CallState.SUPERSEDED and call.edited_args is not None

@@ -1,0 +1,55 @@
+"""Which calls a run has made, as its executor knows it: nobody else may make any."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING
+
+from .database import execute
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from .hold import Hold
+
+
+class CallsMade:
+    """The keys of a run's calls, and how often each tool was called with the same arguments.
+
+    A key that is not here is a new call: only the run's executor proposes any. What became of one
+    that is here, the journal says.
+    """
+
+    def __init__(self) -> None:
+        self._keys: set[bytes] = set()
+        self._alike: dict[bytes, set[bytes]] = {}
+        self._lock = threading.Lock()
+
+    def recall(self, conn: Connection, hold: Hold) -> None:
+        """Add those of earlier executions; once the run is claimed, when they add no more."""
+        for row in execute(conn, "calls_made", tenant=hold.tenant, run_id=hold.run_id):
+            self._add(bytes(row.key), bytes(row.sameness))
+
+    def __contains__(self, key: bytes) -> bool:
+        with self._lock:
+            return key in self._keys
+
+    def repeats(self, tool: str, args: bytes) -> int:
+        """Calls of this tool with these arguments."""
+        with self._lock:
+            return len(self._alike.get(_sameness(tool, args), ()))
+
+    def add(self, key: bytes, tool: str, args: bytes) -> None:
+        """One more call."""
+        with self._lock:
+            self._add(key, _sameness(tool, args))
+
+    def _add(self, key: bytes, sameness: bytes) -> None:
+        self._keys.add(key)
+        self._alike.setdefault(sameness, set()).add(key)
+
+
+def _sameness(tool: str, args: bytes) -> bytes:
+    """As the database has it."""
+    return hashlib.sha256(tool.encode() + b"\0" + args).digest()

@@ -1,0 +1,347 @@
+"""What runs write on their hot path: what queues up while a statement is under way goes as one.
+
+A unit is what commits together for one run. Units of any runs share a statement, and so a round
+trip and a commit. A statement is a transaction of its own, so that nothing is ever held open across
+the event loop; the functions it calls may be called again after a lost answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection, AsyncRawCursor, Connection, RawCursor
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from .database import CONNECTION, first_line, is_lost
+from .errors import DatabaseLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+    from uuid import UUID
+
+log = structlog.get_logger()
+
+_LANES = 2
+"""Statements that one worker has under way at a time; more only make smaller groups."""
+_READERS = 4
+"""Connections for reading checkpoints, opened as needed."""
+_MOST = 64
+"""Units that share a statement."""
+_PATIENCE = 60.0
+"""Seconds for which a lost database is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One call of a function of the schema; it answers `written`, or why it did not write.
+
+    Attributes:
+        event: the log line for when it is committed, with `ids`.
+        otherwise: what is to be done where it did not write; must not block.
+    """
+
+    function: str
+    values: tuple[Any, ...]
+    event: str | None = None
+    ids: Mapping[str, Any] | None = None
+    otherwise: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The run that must still be held, and how far it has come by this write."""
+
+    tenant: str
+    run_id: UUID
+    epoch: int
+    steps: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What commits together: `fenced` only while the run is held, `free` in any case."""
+
+    fence: Fence | None
+    fenced: tuple[Write, ...] = ()
+    free: tuple[Write, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether the run was still held, and what each write of the unit said."""
+
+    held: bool
+    fenced: Sequence[str]
+    free: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement that only reads, or stands for itself, with `$1` and on for its values."""
+
+    text: str
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    unit: Unit
+    answer: asyncio.Future[Answer]
+
+
+class GroupCommit:
+    """The statements of one worker's runs; open it on the worker's event loop.
+
+    `write` and `fetch` are for the loop. `write_now` and `fetch_now` block, may be called from any
+    thread, and have connections of their own: neither side ever waits for the other.
+    """
+
+    def __init__(self, url: str, *, threads: int) -> None:
+        self._url = url
+        self._queue: deque[_Waiting] = deque()
+        self._free = [_Lane(url) for _ in range(_LANES)]
+        self._busy: set[UUID] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+        how = {**CONNECTION, "autocommit": True}
+        self._pool: ConnectionPool[Connection[Any]] = ConnectionPool(
+            url, min_size=0, max_size=threads, kwargs=how, open=False
+        )
+        self._readers: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+            url, min_size=0, max_size=_READERS, kwargs=how, open=False
+        )
+
+    def __enter__(self) -> Self:
+        """Open for threads alone, where there is no event loop."""
+        self._pool.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        self._pool.open()
+        await self._readers.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Close; whoever still waits for an answer gets it first."""
+        while self._sending:
+            await asyncio.wait(self._sending)
+        for lane in self._free:
+            await lane.close()
+        await self._readers.close()
+        self._pool.close()
+
+    async def write(self, unit: Unit) -> Answer:
+        """Commit a unit, with what else is waiting; units of one run go one after the other.
+
+        Whoever stops waiting does not take the unit back.
+
+        Raises:
+            DatabaseLost: the database was away for too long; whether it is written is not known.
+        """
+        waiting = _Waiting(unit, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._pump()
+        return await waiting.answer
+
+    def _pump(self) -> None:
+        while self._free and (batch := self._next_batch()):
+            task = asyncio.create_task(self._send(self._free.pop(), batch))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    def _next_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        passed: list[_Waiting] = []
+        while self._queue and len(batch) < _MOST:
+            waiting = self._queue.popleft()
+            fence = waiting.unit.fence
+            if fence is not None and fence.run_id in self._busy:
+                passed.append(waiting)
+                continue
+            if fence is not None:
+                self._busy.add(fence.run_id)
+            batch.append(waiting)
+        self._queue.extendleft(reversed(passed))
+        return batch
+
+    async def _send(self, lane: _Lane, batch: list[_Waiting]) -> None:
+        try:
+            await self._commit(lane, batch)
+        finally:
+            self._free.append(lane)
+            self._busy.difference_update(w.unit.fence.run_id for w in batch if w.unit.fence)
+            self._pump()
+
+    async def _commit(self, lane: _Lane, batch: list[_Waiting]) -> None:
+        try:
+            rows = await lane.ask(_statement([waiting.unit for waiting in batch]))
+        except Exception as error:  # noqa: BLE001 - it goes to whoever waits, each their own
+            if len(batch) > 1 and not isinstance(error, DatabaseLost):
+                for waiting in batch:  # one of them is at fault
+                    await self._commit(lane, [waiting])
+                return
+            for waiting in batch:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(error)
+            return
+        for waiting, row in zip(batch, rows, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(_answer(row))
+
+    async def fetch(self, query: Query) -> list[tuple[Any, ...]]:
+        """The rows of a statement.
+
+        Raises:
+            DatabaseLost: the database was away for too long.
+        """
+        again = _Again()
+        while True:
+            try:
+                async with self._readers.connection() as conn:
+                    cursor = AsyncRawCursor(conn)
+                    await cursor.execute(query.text, query.values)
+                    return await cursor.fetchall() if cursor.description else []
+            except psycopg.Error as error:
+                await asyncio.sleep(again.after(error))
+
+    def write_now(self, unit: Unit) -> Answer:
+        """As `write`, from any thread, as a statement of its own."""
+        return _answer(self.fetch_now(_statement([unit]))[0])
+
+    def fetch_now(self, query: Query) -> list[tuple[Any, ...]]:
+        """As `fetch`, from any thread."""
+        again = _Again()
+        while True:
+            try:
+                with self._pool.connection() as conn:
+                    cursor = RawCursor(conn)
+                    cursor.execute(query.text, query.values)
+                    return cursor.fetchall() if cursor.description else []
+            except psycopg.Error as error:
+                time.sleep(again.after(error))
+
+
+class _Again:
+    """How long to wait before a lost database is asked again."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + _PATIENCE
+        self._pause = 0.05
+
+    def after(self, error: psycopg.Error) -> float:
+        """Seconds; raises what is not a lost connection, and `DatabaseLost` when it is enough."""
+        if not is_lost(error):
+            raise error
+        if time.monotonic() + self._pause > self._until:
+            raise DatabaseLost(f"The database cannot be used: {first_line(error)}.") from error
+        log.warning("database.lost", error=first_line(error), retry_in=self._pause)
+        pause, self._pause = self._pause, min(self._pause * 2, 1.0)
+        return pause
+
+
+class _Lane:
+    """A connection of its own, made anew when it is lost."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._conn: AsyncConnection[Any] | None = None
+
+    async def ask(self, query: Query) -> list[tuple[Any, ...]]:
+        again = _Again()
+        while True:
+            try:
+                if self._conn is None:
+                    self._conn = await AsyncConnection.connect(
+                        self._url, autocommit=True, **CONNECTION
+                    )
+                cursor = AsyncRawCursor(self._conn)
+                await cursor.execute(query.text, query.values)
+                return await cursor.fetchall() if cursor.description else []
+            except psycopg.Error as error:
+                if is_lost(error) or (self._conn is not None and self._conn.closed):
+                    await self.close()
+                await asyncio.sleep(again.after(error))
+
+    async def close(self) -> None:
+        if self._conn is not None:
+            conn, self._conn = self._conn, None
+            await conn.close()
+
+
+def _statement(units: Sequence[Unit]) -> Query:
+    values: list[Any] = []
+    for unit in units:
+        if unit.fence is not None:
+            fence = unit.fence
+            values += (fence.tenant, fence.run_id, fence.epoch, fence.steps, fence.calls)
+        for write in (*unit.fenced, *unit.free):
+            values += write.values
+    return Query(_text(tuple(map(_shape, units))), tuple(values))
+
+
+_Calls = tuple[tuple[str, int], ...]
+
+
+def _shape(unit: Unit) -> tuple[bool, _Calls, _Calls]:
+    """What the text of a unit's statement depends on."""
+    return unit.fence is not None, _calls(unit.fenced), _calls(unit.free)
+
+
+def _calls(writes: Sequence[Write]) -> _Calls:
+    return tuple((write.function, len(write.values)) for write in writes)
+
+
+@lru_cache(maxsize=1024)
+def _text(shapes: tuple[tuple[bool, _Calls, _Calls], ...]) -> str:
+    """One row a unit: held, what its fenced writes said, what its free ones said."""
+    rows, at = [], 0
+    for is_fenced, fenced, free in shapes:
+        held = "true"
+        if is_fenced:
+            held = f"advance_run({_places(at, 5)})"
+            at += 5
+        calls = []
+        for function, count in (*fenced, *free):
+            calls.append(f"{function}({_places(at, count)})")
+            at += count
+        mine, rest = _array(calls[: len(fenced)]), _array(calls[len(fenced) :])
+        rows.append(
+            f"select u.held, case when u.held then {mine} end, {rest} from (select {held}) u(held)"  # noqa: S608 - names of functions and numbers
+        )
+    return " union all ".join(rows)
+
+
+def _places(at: int, count: int) -> str:
+    return ", ".join(f"${number}" for number in range(at + 1, at + count + 1))
+
+
+def _array(calls: Sequence[str]) -> str:
+    return f"array[{', '.join(calls)}]::text[]"
+
+
+def _answer(row: tuple[Any, ...]) -> Answer:
+    held, fenced, free = row
+    return Answer(held, fenced or (), free)

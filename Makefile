@@ -6,13 +6,15 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
 
-.PHONY: help setup demo test check format lock clean
+.PHONY: help setup demo test check bench bench-check format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     the main job on an embedded Postgres (make demo ARGS='--headless')"
 	@echo "make test     all tests (make test ARGS='-k gate')"
 	@echo "make check    ruff, mypy strict, import contracts"
+	@echo "make bench    this version beside its rivals, in 15 minutes (make bench ARGS='--quick')"
+	@echo "make bench-check  whether a ratio of the bench fell, and which"
 	@echo "make format   ruff's fixes and formatting"
 	@echo "make setup    the environment alone; make lock renews requirements.lock"
 
@@ -53,6 +55,13 @@ check: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench: setup
+	@$(BIN)/interlock bench $(ARGS)
+
+# ratios alone: times differ from machine to machine
+bench-check: setup
+	@$(BIN)/interlock bench --only loops --only queue --check engine/bench/baseline.json $(ARGS)
 
 format: setup
 	@$(BIN)/ruff check --fix-only -q .

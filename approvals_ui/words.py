@@ -91,6 +91,7 @@ EVENTS = {
     "run.repinned": Badge("The run took the new version of its agent", "agent"),
     "run.ended": Badge("The run ended", "check"),
     "run.cancel_requested": Badge("Asked to cancel the run", "cross"),
+    "steps.pruned": Badge("Old checkpoints were taken away", "clock"),
     "call.allowed": Badge("Allowed", "check"),
     "call.held": Badge("Held before it ran", "lock"),
     "call.forbidden": Badge("Forbidden", "lock"),

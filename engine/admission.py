@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from .agent import Agent
     from .calls_made import CallsMade
     from .database import Database
-    from .group_commit import Write
     from .judgement import Judgement
     from .lease import Lease
     from .outbox import Outbox
@@ -65,6 +65,16 @@ class Begun:
     def is_whole(self) -> bool:
         """Whether nothing is written of it yet, since it will be when it is over."""
         return self.proposal is not None and self.call.effect == "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A call before it is looked up: `step` if it may run at once, else what was judged so far."""
+
+    ask: Ask
+    placed: tuple[Place, bytes]
+    step: Begun | None
+    judgement: Judgement | None
 
 
 class Halting(Protocol):
@@ -106,18 +116,29 @@ class Admission:
         self._hold = claim.hold
         self._lease = lease
         self._held_in = term
+        self._counting = threading.Lock()
         self._outbox = outbox
         self._made = made
 
-    async def aadmit(self, ask: Ask, placed: tuple[Place, bytes]) -> Begun | Succeeded:
-        """As `admit`, on the event loop: what has to wait for a transaction does so in a thread."""
+    def consider(self, ask: Ask, placed: tuple[Place, bytes]) -> Considered:
+        """What can be said of a call without a look at the database.
+
+        Raises:
+            Refused: it does not run, and why.
+            RunStopped: the run goes no further.
+        """
         ask = self._checked(ask)
         step, judgement = self._at_once(ask, *placed)
+        return Considered(ask, placed, step, judgement)
+
+    async def aadmit(self, call: Considered) -> Begun | Succeeded:
+        """As `admit`, on the event loop: what has to wait for a transaction does so in a thread."""
+        step = call.step
         if step is not None and (
-            step.is_whole or (await self._outbox.commit([self._start_of(step)]))[0] == "written"
+            step.is_whole or (await self._outbox.commit(**self._start_of(step)))[0] == "written"
         ):
             return step
-        return await asyncio.to_thread(self._looked_up, ask, placed, judgement)
+        return await asyncio.to_thread(self._looked_up, call.ask, call.placed, call.judgement)
 
     def admit(self, ask: Ask, placed: tuple[Place, bytes]) -> Begun | Succeeded:
         """A call that may run now, or the result that it has; blocks.
@@ -127,18 +148,20 @@ class Admission:
             GraphInterrupt: it waits for a person.
             RunStopped: the run goes no further.
         """
-        ask = self._checked(ask)
-        step, judgement = self._at_once(ask, *placed)
+        call = self.consider(ask, placed)
+        step = call.step
         if step is not None and (
-            step.is_whole or self._outbox.commit_now([self._start_of(step)])[0] == "written"
+            step.is_whole or self._outbox.commit_now(**self._start_of(step))[0] == "written"
         ):
             return step
-        return self._looked_up(ask, placed, judgement)
+        return self._looked_up(call.ask, placed, call.judgement)
 
-    def _start_of(self, step: Begun) -> Write:
+    def _start_of(self, step: Begun) -> dict[str, Any]:
+        """What to commit; not after a lapse of the lease, since the body would not run then."""
         if step.proposal is None:
             raise Conflict(f"The call of {step.call.tool} was not proposed; it did not run.")
-        return call_writes.started(self._hold, step.proposal, step.call)
+        start = call_writes.started(self._hold, step.proposal, step.call)
+        return {"fenced": [start], "is_wanted": lambda: self._lease.is_good(step.term)}
 
     # Checks that need no database --------------------------------------------------------------
 
@@ -179,16 +202,18 @@ class Admission:
 
     def _count(self, key: bytes, tool: str, args: bytes) -> None:
         """One more call of the run, if its limits have room for it."""
-        if key in self._made:
-            return
-        steps, calls = self._outbox.used
-        usage = Usage(steps, calls, self._active_ms())
-        reached = next_call(self._claim.limits, usage, tool, self._made.repeats(tool, args))
-        if reached is not None:
-            self._gate.halt(reached)
-            raise RunStopped(str(reached))
-        self._made.add(key, tool, args)
-        self._outbox.count(calls=1)
+        with self._counting:
+            if key in self._made:
+                return
+            steps, calls = self._outbox.used
+            usage = Usage(steps, calls, self._active_ms())
+            reached = next_call(self._claim.limits, usage, tool, self._made.repeats(tool, args))
+            if reached is None:
+                self._made.add(key, tool, args)
+                self._outbox.count_call()
+                return
+        self._gate.halt(reached)
+        raise RunStopped(str(reached))
 
     def _judge(self, ask: Ask, args: bytes) -> Judgement:
         return judge(self._agent, ask.tool, args, ask.injected, self._hold.tenant)
@@ -297,7 +322,7 @@ class Admission:
         step = self._begin(place, proposal, judgement)
         if step.is_whole:
             return step
-        said = self._outbox.commit_now([self._start_of(step)])
+        said = self._outbox.commit_now(**self._start_of(step))
         if said[0] == "written":
             return step
         if said[0] == "cancelled":

@@ -210,7 +210,9 @@ def _written(
     entry = entry_bytes(
         tenant=hold.tenant, event=event, actor=actor, state=str(state), detail=detail, **ids
     )
-    return Write(function, (*values, event, actor, entry), event, told(actor, **ids), otherwise)
+    is_routine = call.approval_id is None
+    names = told(actor, **ids)
+    return Write(function, (*values, event, actor, entry), event, names, is_routine, otherwise)
 
 
 def _reached(outcome: Succeeded | Failed) -> CallState:

@@ -123,19 +123,25 @@ def _common(old: Sequence[bytes], new: Sequence[bytes]) -> int:
 
 
 _tags: dict[type, bytes] = {}
+_messages: dict[type, bytes] = {}
 
 
 def mark(serde: SerializerProtocol, element: Any) -> bytes:
     """The content of an element, exactly: equal marks of one process are equal elements."""
     kind = type(element)
     try:
-        if isinstance(element, BaseMessage) and not element.__pydantic_extra__:
+        if kind not in _messages:
+            _messages[kind] = _tag(kind) if issubclass(kind, BaseMessage) else b""
+        tag = _messages[kind]
+        if not tag:
+            return ormsgpack.packb(element, option=_AS_IT_IS)
+        if not element.__pydantic_extra__:
             # its fields, at a tenth of the cost of dumping the model
-            return _tag(kind) + ormsgpack.packb(element.__dict__, option=_AS_IT_IS)
-        return ormsgpack.packb(element, option=_AS_IT_IS)
+            return tag + ormsgpack.packb(element.__dict__, option=_AS_IT_IS)
     except (ormsgpack.MsgpackEncodeError, TypeError):
-        name, data = serde.dumps_typed(element)
-        return _tag(kind) + name.encode() + b":" + data
+        pass
+    name, data = serde.dumps_typed(element)
+    return _tag(kind) + name.encode() + b":" + data
 
 
 def _tag(kind: type) -> bytes:
@@ -158,17 +164,22 @@ class Reader:
         Raises:
             KeyError: a step that it rests on is not among the rows.
         """
-        chain: list[Entry] = []
-        step: str | None = at
-        while step is not None:
-            entry = self.rows[step][channel]
-            chain.append(entry)
-            step = entry.on
-        chain.reverse()
-        value = self._load(chain[0])
-        for entry in chain[1:]:
+        entries = [self.rows[step][channel] for step in reversed(self.chain(channel, at))]
+        value = self._load(entries[0])
+        for entry in entries[1:]:
             value[entry.keep :] = self._load(entry)
-        return value, chain
+        return value, entries
+
+    def chain(self, channel: str, at: str) -> list[str]:
+        """The steps that a channel's value rests on, the whole one last.
+
+        Raises:
+            KeyError: one of them is not among the rows.
+        """
+        steps = [at]
+        while (on := self.rows[steps[-1]][channel].on) is not None:
+            steps.append(on)
+        return steps
 
     def _load(self, entry: Entry) -> Any:
         return self.serde.loads_typed((entry.type, entry.data))

@@ -91,6 +91,7 @@ class Execution:
         self._agent = agent
         self._control = RunControl()
         self._draining = False
+        self._interrupted = False
         self._threads = threads
         self._made = CallsMade()
         self._outbox = Outbox(commit, claim.hold, claim.usage)
@@ -127,11 +128,10 @@ class Execution:
     def _count_step(self) -> None:
         """One more step, if there is one left and the run goes on."""
         allowed = self.claim.limits.steps
-        if self._outbox.used[0] >= allowed:
+        if self.gate.stop is None and not self._outbox.count_step(allowed):
             self.gate.halt(LimitReached("steps", allowed, "it was stopped where it was."))
         if self.gate.stop is not None:
             raise RunStopped(str(self.gate.stop))
-        self._outbox.count(steps=1)
 
     def _time_is_up(self) -> None:
         allowed = self.claim.limits.seconds
@@ -171,6 +171,7 @@ class Execution:
 
     def _check_task(self, task_id: str, wrote: Sequence[str]) -> None:
         """Refuse the result of a task that returned although one of its calls waits."""
+        self._interrupted = self._interrupted or INTERRUPT in wrote
         if self.gate.parked.get(task_id) and not _INTERRUPTED.intersection(wrote):
             swallowed = Swallowed(
                 f"Node '{self.gate.nodes[task_id]}' went on although a call of it waits for a "
@@ -181,6 +182,9 @@ class Execution:
             raise RunStopped(str(swallowed))
 
     async def _after(self, graph: Any, config: Any, output: Any) -> Ending:
+        # a graph that stopped early says so: by an interrupt, a breakpoint or an error
+        if not (self._interrupted or graph.interrupt_before_nodes or graph.interrupt_after_nodes):
+            return Ended(Exit.COMPLETED, "The graph ended.", as_json(output))
         state = await graph.aget_state(config)
         if not state.tasks:
             return Ended(Exit.COMPLETED, "The graph ended.", as_json(output))

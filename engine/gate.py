@@ -32,11 +32,12 @@ from .place import Places
 from .stops import RunStopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from concurrent.futures import Executor
     from uuid import UUID
 
     from ..tools.gated import Ask
+    from .admission import Considered
     from .agent import Agent
     from .call import Call, Place
     from .calls_made import CallsMade
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from .outbox import Outbox
     from .runs import Claim
     from .stops import Stop
+
+    Arun = Callable[..., Awaitable[Any]]
 
 _LOOK_UP = 0.5
 """Seconds between two looks at whether a run that still works was stopped."""
@@ -144,8 +147,16 @@ class RunGate:
             return unpacked(ask, value)
 
     async def aask(self, ask: Ask) -> Any:
-        """The same for async tools. A cancelled node does not cut an effect in half."""
-        work = asyncio.create_task(self._aask(ask, self._places.of(ask)))
+        """The same for async tools. A cancelled node does not cut an effect in half.
+
+        A read that needs no look at the database has none, and is simply broken off.
+        """
+        arun = open_vault(ask.tool.vault_key).arun
+        with self._occupied(), self._stopping():
+            call = self._admission.consider(ask, self._places.of(ask))
+            if arun is not None and call.step is not None and call.step.is_whole:
+                return unpacked(ask, await self._aperform(call.ask, call.step, arun))
+        work = asyncio.create_task(self._aask(call, arun))
         self._effects.add(work)
         work.add_done_callback(self._forget)
         return unpacked(ask, await asyncio.shield(work))
@@ -155,22 +166,14 @@ class RunGate:
         if not work.cancelled():
             work.exception()  # retrieved: whoever asked may be gone
 
-    async def _aask(self, ask: Ask, placed: tuple[Place, bytes]) -> Any:
+    async def _aask(self, call: Considered, arun: Arun | None) -> Any:
         with self._occupied(), self._stopping():
-            step = await self._admission.aadmit(ask, placed)
+            step = await self._admission.aadmit(call)
             if not isinstance(step, Begun):
                 return step.value
-            arun = open_vault(ask.tool.vault_key).arun
             if arun is None:
-                return await asyncio.to_thread(self._perform, ask, step)
-            with self._serving(step):
-                try:
-                    value = await arun(dict(step.arguments), dict(ask.framework))
-                except BaseException as error:  # noqa: BLE001 - every way out of an effect is recorded
-                    outcome = left(step.call, error)
-                else:
-                    outcome = success(packed(ask, value))
-            return await self._afinish(step, outcome)
+                return await asyncio.to_thread(self._perform, call.ask, step)
+            return await self._aperform(call.ask, step, arun)
 
     @contextmanager
     def _occupied(self) -> Iterator[None]:
@@ -196,6 +199,20 @@ class RunGate:
             raise RunStopped(str(stop)) from None
 
     # A body, from its start to its record -------------------------------------------------------
+
+    async def _aperform(self, ask: Ask, step: Begun, arun: Arun) -> Any:
+        with self._serving(step):
+            try:
+                value = await arun(dict(step.arguments), dict(ask.framework))
+            except asyncio.CancelledError as error:
+                if step.is_whole:
+                    raise  # nothing is written of it, and nothing happened
+                outcome = left(step.call, error)
+            except BaseException as error:  # noqa: BLE001 - every way out of an effect is recorded
+                outcome = left(step.call, error)
+            else:
+                outcome = success(packed(ask, value))
+        return await self._afinish(step, outcome)
 
     def _perform(self, ask: Ask, step: Begun) -> Any:
         run = open_vault(ask.tool.vault_key).run

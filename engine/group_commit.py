@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,11 @@ from psycopg import AsyncConnection, AsyncRawCursor, Connection, RawCursor
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from .database import CONNECTION, first_line, is_lost
-from .errors import DatabaseLost
+from .errors import DatabaseLost, Fenced
+from .lane import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Self
     from uuid import UUID
@@ -40,12 +42,16 @@ _PATIENCE = 60.0
 """Seconds for which a lost database is asked again."""
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """One call of a function of the schema; it answers `written`, or why it did not write.
 
     Attributes:
-        event: the log line for when it is committed, with `ids`.
+        event: the log line for when it is committed, with `ids`; `is_routine` at debug level.
         otherwise: what is to be done where it did not write; must not block.
     """
 
@@ -53,6 +59,7 @@ class Write:
     values: tuple[Any, ...]
     event: str | None = None
     ids: Mapping[str, Any] | None = None
+    is_routine: bool = False
     otherwise: Callable[[], object] | None = None
 
 
@@ -69,11 +76,15 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What commits together: `fenced` only while the run is held, `free` in any case."""
+    """What commits together: `fenced` only while the run is held, `free` in any case.
+
+    `is_wanted` is asked right before each time that it is sent: one that is too late is `Fenced`.
+    """
 
     fence: Fence | None
     fenced: tuple[Write, ...] = ()
     free: tuple[Write, ...] = ()
+    is_wanted: Callable[[], bool] = _always
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +120,7 @@ class GroupCommit:
     def __init__(self, url: str, *, threads: int) -> None:
         self._url = url
         self._queue: deque[_Waiting] = deque()
-        self._free = [_Lane(url) for _ in range(_LANES)]
+        self._free = [Lane(url) for _ in range(_LANES)]
         self._busy: set[UUID] = set()
         self._sending: set[asyncio.Task[None]] = set()
         how = {**CONNECTION, "autocommit": True}
@@ -160,6 +171,7 @@ class GroupCommit:
 
         Raises:
             DatabaseLost: the database was away for too long; whether it is written is not known.
+            Fenced: it was not wanted any more when it could be sent.
         """
         waiting = _Waiting(unit, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
@@ -187,7 +199,7 @@ class GroupCommit:
         self._queue.extendleft(reversed(passed))
         return batch
 
-    async def _send(self, lane: _Lane, batch: list[_Waiting]) -> None:
+    async def _send(self, lane: Lane, batch: list[_Waiting]) -> None:
         try:
             await self._commit(lane, batch)
         finally:
@@ -195,9 +207,9 @@ class GroupCommit:
             self._busy.difference_update(w.unit.fence.run_id for w in batch if w.unit.fence)
             self._pump()
 
-    async def _commit(self, lane: _Lane, batch: list[_Waiting]) -> None:
+    async def _commit(self, lane: Lane, batch: list[_Waiting]) -> None:
         try:
-            rows = await lane.ask(_statement([waiting.unit for waiting in batch]))
+            answers = await self._asked(lane, batch)
         except Exception as error:  # noqa: BLE001 - it goes to whoever waits, each their own
             if len(batch) > 1 and not isinstance(error, DatabaseLost):
                 for waiting in batch:  # one of them is at fault
@@ -207,9 +219,26 @@ class GroupCommit:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
             return
-        for waiting, row in zip(batch, rows, strict=True):
+        for waiting, answer in answers:
             if not waiting.answer.done():
-                waiting.answer.set_result(_answer(row))
+                waiting.answer.set_result(answer)
+
+    @staticmethod
+    async def _asked(lane: Lane, batch: list[_Waiting]) -> list[tuple[_Waiting, Answer]]:
+        """Send until there is an answer, each time without those that are too late by then."""
+        again = _Again()
+        while wanted := [waiting for waiting in batch if _is_wanted(waiting)]:
+            query = _statement([waiting.unit for waiting in wanted])
+            try:
+                rows = await lane.ask(query.text.encode(), query.values)
+            except psycopg.Error as error:
+                await asyncio.sleep(again.after(error))
+            else:
+                said = [
+                    Answer(held == b"t", _words(mine), _words(rest)) for held, mine, rest in rows
+                ]
+                return list(zip(wanted, said, strict=True))
+        return []
 
     async def fetch(self, query: Query) -> list[tuple[Any, ...]]:
         """The rows of a statement.
@@ -221,27 +250,47 @@ class GroupCommit:
         while True:
             try:
                 async with self._readers.connection() as conn:
-                    cursor = AsyncRawCursor(conn)
-                    await cursor.execute(query.text, query.values)
-                    return await cursor.fetchall() if cursor.description else []
+                    return await _arows(AsyncRawCursor(conn), query)
             except psycopg.Error as error:
                 await asyncio.sleep(again.after(error))
 
     def write_now(self, unit: Unit) -> Answer:
         """As `write`, from any thread, as a statement of its own."""
-        return _answer(self.fetch_now(_statement([unit]))[0])
+        return _answer(self.fetch_now(_statement([unit]), unit.is_wanted)[0])
 
-    def fetch_now(self, query: Query) -> list[tuple[Any, ...]]:
+    def fetch_now(
+        self, query: Query, is_wanted: Callable[[], bool] = _always
+    ) -> list[tuple[Any, ...]]:
         """As `fetch`, from any thread."""
         again = _Again()
-        while True:
+        while is_wanted():
             try:
                 with self._pool.connection() as conn:
-                    cursor = RawCursor(conn)
-                    cursor.execute(query.text, query.values)
-                    return cursor.fetchall() if cursor.description else []
+                    return _rows(RawCursor(conn), query)
             except psycopg.Error as error:
                 time.sleep(again.after(error))
+        raise _too_late()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Callable[[Query], list[tuple[Any, ...]]]]:
+        """Several statements that commit together, from any thread; never repeated."""
+        try:
+            with self._pool.connection() as conn, conn.transaction():
+                yield lambda query: _rows(RawCursor(conn), query)
+        except psycopg.Error as error:
+            if not is_lost(error):
+                raise
+            raise DatabaseLost(f"The database cannot be used: {first_line(error)}.") from error
+
+
+def _rows(cursor: RawCursor[Any], query: Query) -> list[tuple[Any, ...]]:
+    cursor.execute(query.text, query.values)
+    return cursor.fetchall() if cursor.description else []
+
+
+async def _arows(cursor: AsyncRawCursor[Any], query: Query) -> list[tuple[Any, ...]]:
+    await cursor.execute(query.text, query.values)
+    return await cursor.fetchall() if cursor.description else []
 
 
 class _Again:
@@ -262,33 +311,23 @@ class _Again:
         return pause
 
 
-class _Lane:
-    """A connection of its own, made anew when it is lost."""
+def _is_wanted(waiting: _Waiting) -> bool:
+    """Whether to send a unit; whoever waits for one that comes too late is told."""
+    if waiting.unit.is_wanted():
+        return True
+    if not waiting.answer.done():
+        waiting.answer.set_exception(_too_late())
+    return False
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._conn: AsyncConnection[Any] | None = None
 
-    async def ask(self, query: Query) -> list[tuple[Any, ...]]:
-        again = _Again()
-        while True:
-            try:
-                if self._conn is None:
-                    self._conn = await AsyncConnection.connect(
-                        self._url, autocommit=True, **CONNECTION
-                    )
-                cursor = AsyncRawCursor(self._conn)
-                await cursor.execute(query.text, query.values)
-                return await cursor.fetchall() if cursor.description else []
-            except psycopg.Error as error:
-                if is_lost(error) or (self._conn is not None and self._conn.closed):
-                    await self.close()
-                await asyncio.sleep(again.after(error))
+def _too_late() -> Fenced:
+    return Fenced("This worker's lease ran out while the database was away; nothing was started.")
 
-    async def close(self) -> None:
-        if self._conn is not None:
-            conn, self._conn = self._conn, None
-            await conn.close()
+
+def _words(array: bytes | None) -> list[str]:
+    """An array of plain words, in PostgreSQL's text form."""
+    inside = (array or b"{}")[1:-1].decode()
+    return inside.split(",") if inside else []
 
 
 def _statement(units: Sequence[Unit]) -> Query:

@@ -51,8 +51,7 @@ def judge(
 ) -> Judgement:
     """Judge a call from its bytes; one whose arguments cannot be used is forbidden."""
     try:
-        args = tool.settled(args, injected)
-        typed = tool.typed(args, injected)
+        args, typed = tool.settled(args, injected)
     except NotExact as error:
         return _forbid(agent, tool, args, str(error))
     except ValidationError as error:

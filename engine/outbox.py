@@ -7,7 +7,9 @@ not done. It is written with whatever the run commits next, or by itself after i
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -19,12 +21,14 @@ from .group_commit import Fence, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from uuid import UUID
 
     from .group_commit import Answer, GroupCommit, Write
     from .hold import Hold
     from .limits import Usage
 
 log = structlog.get_logger()
+_stdlib = logging.getLogger(__name__)
 
 
 class Outbox:
@@ -50,11 +54,22 @@ class Outbox:
         """Have `loose` asked, at every flush, for what else rides by then."""
         self._loose = loose
 
-    def count(self, *, steps: int = 0, calls: int = 0) -> None:
-        """What the run has used; it is in the run's row with the next write."""
+    def count_step(self, limit: int) -> bool:
+        """One more step, if the limit has room for it; in the run's row with the next write."""
         with self._lock:
-            self._steps += steps
-            self._calls += calls
+            if self._steps >= limit:
+                return False
+            self._steps += 1
+            return True
+
+    def count_call(self) -> None:
+        """One more call; in the run's row with the next write."""
+        with self._lock:
+            self._calls += 1
+
+    def epoch_of(self, run_id: UUID) -> int | None:
+        """The epoch that this executor holds the run by, if it is the one."""
+        return self._hold.epoch if run_id == self._hold.run_id else None
 
     @property
     def used(self) -> tuple[int, int]:
@@ -82,14 +97,21 @@ class Outbox:
         else:
             self._loop.call_soon_threadsafe(self._schedule, linger)
 
-    async def commit(self, fenced: Sequence[Write] = (), free: Sequence[Write] = ()) -> list[str]:
+    async def commit(
+        self,
+        fenced: Sequence[Write] = (),
+        free: Sequence[Write] = (),
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> list[str]:
         """Commit these and what rides as one transaction; what each of `fenced` and `free` said.
+
+        With `is_wanted`, only while that holds when they are sent.
 
         Raises:
             Fenced: this executor no longer holds the run. What is free was written all the same.
             DatabaseLost: the database was away for too long. What rode still rides.
         """
-        unit, riding = self._unit(fenced, free)
+        unit, riding = self._unit(fenced, free, is_wanted)
         try:
             answer = await self._group.write(unit)
         except Exception:
@@ -97,9 +119,14 @@ class Outbox:
             raise
         return self._settle(unit, riding, answer)
 
-    def commit_now(self, fenced: Sequence[Write] = (), free: Sequence[Write] = ()) -> list[str]:
+    def commit_now(
+        self,
+        fenced: Sequence[Write] = (),
+        free: Sequence[Write] = (),
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> list[str]:
         """As `commit`, from any thread; blocks."""
-        unit, riding = self._unit(fenced, free)
+        unit, riding = self._unit(fenced, free, is_wanted)
         try:
             answer = self._group.write_now(unit)
         except Exception:
@@ -152,14 +179,20 @@ class Outbox:
             with self._lock:
                 self._fenced += loose
 
-    def _unit(self, fenced: Sequence[Write], free: Sequence[Write]) -> tuple[Unit, Unit]:
+    def _unit(
+        self,
+        fenced: Sequence[Write],
+        free: Sequence[Write],
+        is_wanted: Callable[[], bool] | None = None,
+    ) -> tuple[Unit, Unit]:
         """The unit to commit, and the part of it that rode."""
         with self._lock:
             hold = self._hold
             fence = Fence(hold.tenant, hold.run_id, hold.epoch, self._steps, self._calls)
             riding = Unit(fence, tuple(self._fenced), tuple(self._free))
             self._fenced, self._free = [], []
-        return Unit(fence, (*fenced, *riding.fenced), (*free, *riding.free)), riding
+        whole = Unit(fence, (*fenced, *riding.fenced), (*free, *riding.free))
+        return (replace(whole, is_wanted=is_wanted) if is_wanted else whole), riding
 
     def _back(self, riding: Unit) -> None:
         """What rode along with something that failed is not lost with it."""
@@ -183,8 +216,10 @@ class Outbox:
         if said != "written":
             if write.otherwise is not None:
                 write.otherwise()
-        elif write.event is not None:
+        elif write.event is not None and not write.is_routine:
             log.info(write.event, **(write.ids or {}))
+        elif write.event is not None and _stdlib.isEnabledFor(logging.DEBUG):
+            log.debug(write.event, **(write.ids or {}))
 
     def _schedule(self, linger: float) -> None:
         due = self._loop.time() + linger

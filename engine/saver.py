@@ -7,31 +7,27 @@ linger. Channels are stored by what changed (`channel_values`).
 
 from __future__ import annotations
 
+import asyncio
 import random
-import threading
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     get_checkpoint_id,
-    get_serializable_checkpoint_metadata,
 )
 
-from .channel_values import encode, is_small
+from . import pruning
 from .errors import UsageError
 from .group_commit import Unit
+from .step_buffer import StepBuffer
 from .step_rows import (
     Place,
-    TaskWrite,
     many_steps,
     one_step,
     read_step,
     read_tuples,
-    step_write,
-    task_write,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +43,6 @@ if TYPE_CHECKING:
     )
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
-    from .channel_values import Head
     from .group_commit import GroupCommit, Write
     from .outbox import Outbox
     from .step_rows import Reading
@@ -58,22 +53,6 @@ _LINGER = 0.25
 """Seconds that a finished task's writes wait for their step to be done."""
 _MOST_HEADS = 64
 """Checkpoints whose channels are remembered: one for each subgraph that is under way."""
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What one execution remembers of its run; shared by the copies of its saver.
-
-    Attributes:
-        written: what tasks wrote, by the checkpoint that they ran on.
-        heads: checkpoint → channel → its latest stored value.
-        namespaces: those that this execution has stored checkpoints in.
-    """
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    written: dict[Place, list[TaskWrite]] = field(default_factory=dict)
-    heads: dict[Place, dict[str, Head]] = field(default_factory=dict)
-    namespaces: set[str] = field(default_factory=set)
 
 
 class StepSaver(BaseCheckpointSaver[float]):
@@ -104,12 +83,12 @@ class StepSaver(BaseCheckpointSaver[float]):
         self._group = commit
         self._tenant = tenant
         self._outbox = outbox
-        self._memory = _Memory()
+        self._buffer = StepBuffer(remember=outbox is not None)
         self._is_first = is_first
         self._step_done = step_done
         self._task_done = task_done
         if outbox is not None:
-            outbox.also(self._loose)
+            outbox.also(self._buffer.loose)
 
     def get_next_version(self, current: float | None, channel: None) -> float:  # noqa: ARG002
         """The next whole number and a random fraction, so that no two forks agree."""
@@ -129,7 +108,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         Raises:
             Fenced: the run is no longer this executor's; nothing was stored.
         """
-        place, write = self._put(config, checkpoint, metadata, new_versions)
+        place, write = self._row(config, checkpoint, metadata, new_versions)
         await self._commit([write])
         return place.config()  # type: ignore[no-any-return]
 
@@ -141,7 +120,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """As `aput`; blocks."""
-        place, write = self._put(config, checkpoint, metadata, new_versions)
+        place, write = self._row(config, checkpoint, metadata, new_versions)
         self._commit_now([write])
         return place.config()  # type: ignore[no-any-return]
 
@@ -153,7 +132,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         task_path: str = "",
     ) -> None:
         """Keep what a task wrote until its step is done; store what cannot wait."""
-        if now := self._keep(config, writes, task_id, task_path):
+        if now := self._kept(config, writes, task_id, task_path):
             await self._commit(now)
 
     def put_writes(
@@ -164,95 +143,33 @@ class StepSaver(BaseCheckpointSaver[float]):
         task_path: str = "",
     ) -> None:
         """As `aput_writes`; blocks."""
-        if now := self._keep(config, writes, task_id, task_path):
+        if now := self._kept(config, writes, task_id, task_path):
             self._commit_now(now)
 
-    def _put(
+    def _row(
         self,
         config: RunnableConfig,
         checkpoint: Checkpoint,
         metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
+        changed: ChannelVersions,
     ) -> tuple[Place, Write]:
         if metadata.get("source") == "loop" and metadata.get("step", 0) >= 1:
             self._step_done()
         place = self._place(config, checkpoint["id"])
         parent = get_checkpoint_id(config)
         before = None if parent is None else self._place(config, parent)
-        with self._memory.lock:
-            known = self._memory.heads.get(before, {}) if before else {}
-            written = self._memory.written.pop(before, []) if before else []
-        small: dict[str, Any] = {}
-        entries, heads = {}, {}
-        for name, value in checkpoint["channel_values"].items():
-            if is_small(value):
-                small[name] = value
-                continue
-            latest = known.get(name)
-            if latest is None or name in new_versions:
-                latest, entry = encode(self.serde, place.step, value, latest)
-                if entry is not None:
-                    entries[name] = entry
-            heads[name] = latest
-        write = step_write(
-            place,
-            parent,
-            checkpoint,
-            small=small,
-            refs={name: (head.at, head.base) for name, head in heads.items()},
-            entries=entries,
-            writes=written,
-            metadata=get_serializable_checkpoint_metadata(config, metadata),
-        )
-        self._remember(before, place, heads)
+        write = self._buffer.put(self.serde, place, before, config, checkpoint, metadata, changed)
         return place, write
 
-    def _remember(self, before: Place | None, place: Place, heads: dict[str, Head]) -> None:
-        if self._outbox is None:
-            return
-        with self._memory.lock:
-            self._memory.namespaces.add(place.ns)
-            known = self._memory.heads
-            if before is not None:
-                known.pop(before, None)
-            known[place] = heads
-            while len(known) > _MOST_HEADS:
-                del known[next(iter(known))]
-
-    def _keep(
-        self,
-        config: RunnableConfig,
-        writes: Sequence[tuple[str, Any]],
-        task_id: str,
-        task_path: str,
-    ) -> list[Write]:
-        """Take a task's writes in; what has to be stored at once."""
+    def _kept(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
+    ) -> Sequence[Write]:
         self._task_done(task_id, [channel for channel, _ in writes])
         place = self._place(config, config["configurable"]["checkpoint_id"])
-        mine = [
-            TaskWrite(
-                task_id,
-                task_path,
-                WRITES_IDX_MAP.get(channel, at),
-                channel,
-                *self.serde.dumps_typed(value),
-            )
-            for at, (channel, value) in enumerate(writes)
-        ]
-        if self._outbox is None:
-            return [task_write(place, write) for write in mine]
-        with self._memory.lock:
-            self._memory.written.setdefault(place, []).extend(mine)
-        if any(write.idx < 0 for write in mine):
-            return self._loose()
-        self._outbox.flush_in(_LINGER)
-        return []
-
-    def _loose(self) -> list[Write]:
-        """What tasks of unfinished steps wrote; it is no longer kept after that."""
-        with self._memory.lock:
-            written, self._memory.written = self._memory.written, {}
-        return [task_write(place, write) for place, mine in written.items() for write in mine]
+        now: Sequence[Write] = self._buffer.keep(self.serde, place, writes, task_id, path)
+        if self._outbox is not None and not now:
+            self._outbox.flush_in(_LINGER)
+        return now
 
     async def _commit(self, writes: Sequence[Write]) -> None:
         if self._outbox is not None:
@@ -285,16 +202,14 @@ class StepSaver(BaseCheckpointSaver[float]):
         """As `aget_tuple`; blocks."""
         if self._has_nothing(config):
             return None
-        if self._outbox is not None:
-            self._outbox.flush_now()
+        self._flush_now()
         found: CheckpointTuple | None = self._read(self._get(config))
         return found
 
     def _has_nothing(self, config: RunnableConfig) -> bool:
         """Whether there can be no checkpoint, which a run's first execution knows by itself."""
-        with self._memory.lock:
-            known = self._memory.namespaces
-        return self._is_first and config["configurable"].get("checkpoint_ns", "") not in known
+        ns = config["configurable"].get("checkpoint_ns", "")
+        return self._is_first and not self._buffer.has_stored(ns)
 
     async def alist(
         self,
@@ -320,11 +235,88 @@ class StepSaver(BaseCheckpointSaver[float]):
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
         """As `alist`; blocks."""
-        if self._outbox is not None:
-            self._outbox.flush_now()
+        self._flush_now()
         for step in self._read(self._steps(config, filter, before, limit)):
             (found,) = self._read(read_tuples(self.serde, [step]))
             yield found.tuple
+
+    # Taking away and copying -----------------------------------------------------------------
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Take every checkpoint of a run away.
+
+        Raises:
+            Conflict: another executor holds the run.
+        """
+        await self._aprune(self.delete_thread, thread_id)
+
+    def delete_thread(self, thread_id: str) -> None:
+        """As `adelete_thread`; blocks."""
+        self._prune(run_of(thread_id), pruning.delete_all)
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Take checkpoints away: all but the newest of each namespace, or with `delete`, all.
+
+        Raises:
+            Conflict: another executor holds one of the runs; those before it are pruned.
+            UsageError: there is no such strategy.
+        """
+        await self._aprune(self.prune, thread_ids, strategy=strategy)
+
+    def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """As `aprune`; blocks."""
+        if strategy not in ("keep_latest", "delete"):
+            raise UsageError(f"Checkpoints are pruned by keep_latest or delete, not '{strategy}'.")
+        for thread_id in thread_ids:
+            if strategy == "delete":
+                self.delete_thread(thread_id)
+            else:
+                self._prune(
+                    run_of(thread_id),
+                    lambda ask, run: pruning.keep_latest(ask, self.serde, run),
+                )
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Take the checkpoints away whose metadata has one of these as LangGraph's `run_id`.
+
+        Raises:
+            Conflict: another executor holds a run that has such checkpoints.
+        """
+        await self._aprune(self.delete_for_runs, run_ids)
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """As `adelete_for_runs`; blocks."""
+        self._flush_now()
+        for (run_id,) in self._group.fetch_now(pruning.tagged_runs(self._tenant, run_ids)):
+            self._prune(
+                run_id, lambda ask, run: pruning.delete_tagged(ask, self.serde, run, run_ids)
+            )
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Copy every checkpoint of a run to another run."""
+        await self._aprune(self.copy_thread, source_thread_id, target_thread_id)
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """As `acopy_thread`; blocks."""
+        self._flush_now()
+        source, target = run_of(source_thread_id), run_of(target_thread_id)
+        self._group.fetch_now(pruning.copy_all(self._tenant, source, target))
+
+    def _prune(self, run_id: UUID, act: Callable[[pruning.Ask, pruning.Run], None]) -> None:
+        self._flush_now()
+        held = self._outbox.epoch_of(run_id) if self._outbox is not None else None
+        run = pruning.Run(self._tenant, run_id, held)
+        with self._group.transaction() as ask:
+            pruning.lock(ask, run)
+            act(ask, run)
+        self._buffer.forget()
+
+    async def _aprune(self, work: Callable[..., None], *given: Any, **named: Any) -> None:
+        await asyncio.to_thread(work, *given, **named)
+
+    def _flush_now(self) -> None:
+        if self._outbox is not None:
+            self._outbox.flush_now()
 
     def _get(self, config: RunnableConfig) -> Reading:
         named = config["configurable"]
@@ -335,7 +327,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         step = read_step(self._tenant, rows[0])
         is_ours = self._outbox is not None
         (found,) = yield from read_tuples(self.serde, [step], with_heads=is_ours)
-        self._remember(None, step.place, found.heads)
+        self._buffer.remember(step.place, found.heads)
         return found.tuple
 
     def _steps(
@@ -374,6 +366,7 @@ class StepSaver(BaseCheckpointSaver[float]):
             return done.value
 
 
+@lru_cache(maxsize=1024)
 def run_of(thread_id: Any) -> UUID:
     """The run that a LangGraph thread is.
 

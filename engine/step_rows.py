@@ -98,8 +98,6 @@ def step_write(
     metadata: Mapping[str, Any],
 ) -> Write:
     """The row of a step."""
-    slim = {k: v for k, v in checkpoint.items() if k not in ("channel_values", "id")}
-    state = {**slim, _VALUES: small, _REFS: refs}
     return Write(
         "put_step",
         (
@@ -108,12 +106,27 @@ def step_write(
             place.ns,
             place.step,
             parent,
-            ormsgpack.packb(state, option=_PACKED),
+            pack_state(checkpoint, small, refs),
             packed_entries(entries),
             pack_writes(writes) if writes else None,
             _json(metadata),
         ),
     )
+
+
+def pack_state(
+    checkpoint: Mapping[str, Any],
+    small: Mapping[str, Any],
+    refs: Mapping[str, tuple[str, str]],
+) -> bytes:
+    """A checkpoint without its larger values: where they are is in `refs`."""
+    slim = {k: v for k, v in checkpoint.items() if k not in ("channel_values", "id")}
+    return ormsgpack.packb({**slim, _VALUES: small, _REFS: refs}, option=_PACKED)
+
+
+def unpack_entries(packed: bytes) -> dict[str, Entry]:
+    """The changed channels of a step from its row."""
+    return {name: Entry(*entry) for name, entry in ormsgpack.unpackb(packed).items()}
 
 
 def packed_entries(entries: Mapping[str, Entry]) -> bytes:
@@ -225,7 +238,7 @@ def read_entries(
     where = (place.tenant, place.run_id, place.ns)
     while wanted:
         for step, packed in (yield Query(_ENTRIES, (*where, sorted(wanted), first, last))):
-            rows[step] = {name: Entry(*e) for name, e in ormsgpack.unpackb(packed).items()}
+            rows[step] = unpack_entries(packed)
         first, last = "1", "0"
         on = {e.on for row in rows.values() for n, e in row.items() if e.on and n in names}
         missing = (wanted | on) - rows.keys()

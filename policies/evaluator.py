@@ -22,6 +22,7 @@ from ..tools.effect import Classification, Effect, Source
 from .arguments import ArgumentRefusedError, cedar_input
 from .checks import policy_problems
 from .compiled import CompiledSet
+from .constancy import Constancy
 from .errors import PolicyError
 from .judge import Judge
 from .schema import ACTION, GATEWAY, PRINCIPAL, RESOURCE, AgentSchema, ToolShape, agent_schema
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from .verdict import Verdict
 
 __all__ = ["Policy", "PolicyError", "Principal", "Request", "ToolShape", "default_policy_text"]
+
+
+_MOST_PRINCIPALS = 256
+_MOST_VERDICTS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,9 @@ class Policy:
             raise PolicyError(problems)
         rules = {statement.id: read_rule(statement) for statement in statements}
         self._judge = Judge(rules, digest_of(statements))
+        self._entities: dict[tuple[str, ...], cedarpy.Entities] = {}
+        self._verdicts: dict[tuple[str, ...] | None, Verdict] = {}
+        self._constancy = Constancy(statements)
         handle = self._schema.handle
         self._auto = CompiledSet((part for part in statements if _in_auto(part)), handle)
         self._review = CompiledSet((part for part in statements if _in_review(part)), handle)
@@ -92,14 +100,39 @@ class Policy:
         """The verdict on a call. A request that cannot be read is forbidden with the reason."""
         try:
             asked = self._cedar_request(request)
-            entities = _entities(request.principal, self._schema)
+            alike = self._alike(request)
+            if alike in self._verdicts:
+                return self._verdicts[alike]
+            entities = self._entities_of(request.principal)
         except (_RequestRefusedError, ArgumentRefusedError) as refusal:
             return self._judge.refuse(str(refusal))
-        return self._judge.judge(
+        asked["context"] = json.dumps(asked["context"])
+        verdict = self._judge.judge(
             request.classification.effect,
             self._auto.ask(asked, entities),
             partial(self._review.ask, asked, entities),
         )
+        if alike is not None and not verdict.errors:
+            if len(self._verdicts) >= _MOST_VERDICTS:
+                self._verdicts.clear()
+            self._verdicts[alike] = verdict
+        return verdict
+
+    def _alike(self, request: Request) -> tuple[str, ...] | None:
+        """What calls have in common that get the same verdict, if any do."""
+        if not self._constancy.holds_for(self._schema.actions[request.tool]):
+            return None
+        found = request.classification
+        return (request.tool, found.effect, found.source, found.rule, *_key(request.principal))
+
+    def _entities_of(self, principal: Principal) -> cedarpy.Entities:
+        """Parsed once for each principal; an agent meets few at a time."""
+        key = _key(principal)
+        if key not in self._entities:
+            if len(self._entities) >= _MOST_PRINCIPALS:
+                self._entities.clear()
+            self._entities[key] = _entities(principal, self._schema)
+        return self._entities[key]
 
     def _cedar_request(self, request: Request) -> dict[str, Any]:
         action = self._schema.actions.get(request.tool)
@@ -116,8 +149,14 @@ class Policy:
             "principal": {"type": PRINCIPAL, "id": request.principal.agent},
             "action": {"type": ACTION, "id": action},
             "resource": {"type": RESOURCE, "id": GATEWAY},
-            "context": json.dumps(context),
+            "context": context,
         }
+
+
+def _key(principal: Principal) -> tuple[str, ...]:
+    """Tells principals apart, each tag by its name and its value."""
+    tags = (text for tag in sorted(principal.tags.items()) for text in tag)
+    return (principal.agent, principal.tenant, *tags)
 
 
 def default_policy_text() -> str:

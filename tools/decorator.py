@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, get_args, get_origin, overload
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints, overload
 
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool, Tool
 from langchain_core.tools import tool as langchain_tool
 from langchain_core.tools.base import get_all_basemodel_annotations
@@ -215,9 +216,10 @@ def _json_schema(inner: BaseTool) -> Mapping[str, Any]:
     return dict(schema) if isinstance(schema, dict) else schema.model_json_schema()
 
 
-def _accepted(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+def _taking(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """What of the framework's offer a function has parameters for; looked up once."""
     known = inspect.signature(function).parameters
-    return {name: value for name, value in offered.items() if name in known}
+    return lambda offered: {name: value for name, value in offered.items() if name in known}
 
 
 def _sync_body(inner: BaseTool) -> Callable[..., Any] | None:
@@ -225,7 +227,8 @@ def _sync_body(inner: BaseTool) -> Callable[..., Any] | None:
         return None
     if isinstance(inner, Tool):
         return lambda args, framework: inner._run(args["tool_input"], **framework)  # noqa: SLF001
-    return lambda args, framework: inner._run(**args, **_accepted(inner._run, framework))  # noqa: SLF001
+    taken = _taking(inner._run)  # noqa: SLF001
+    return lambda args, framework: inner._run(**args, **taken(framework))  # noqa: SLF001
 
 
 def _async_body(inner: BaseTool) -> Callable[..., Awaitable[Any]] | None:
@@ -236,7 +239,23 @@ def _async_body(inner: BaseTool) -> Callable[..., Awaitable[Any]] | None:
         return None
     if isinstance(inner, Tool):
         return lambda args, framework: inner._arun(args["tool_input"], **framework)  # noqa: SLF001
-    return lambda args, framework: inner._arun(**args, **_accepted(inner._arun, framework))  # noqa: SLF001
+    plain = inner.coroutine if type(inner) is StructuredTool else None
+    if plain is not None and _is_plain(plain):
+        # as `StructuredTool._arun`, which looks the parameters up again at every call
+        return lambda args, _: plain(**args)
+    taken = _taking(inner._arun)  # noqa: SLF001
+    return lambda args, framework: inner._arun(**args, **taken(framework))  # noqa: SLF001
+
+
+def _is_plain(function: Callable[..., Any]) -> bool:
+    """Whether a tool's function takes its arguments and nothing from the framework."""
+    try:
+        hints = get_type_hints(function)
+    except Exception:  # noqa: BLE001 - whatever it is annotated with, the longer way still works
+        return False
+    return "callbacks" not in inspect.signature(function).parameters and not any(
+        RunnableConfig in (hint, *get_args(hint)) for hint in hints.values()
+    )
 
 
 def _answer_for(inner: BaseTool) -> Callable[[ToolException], Any]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_type_hints
 
 import rfc8785
 from langchain_core.callbacks import (  # noqa: TC002 - LangChain reads the signatures
@@ -254,24 +254,33 @@ class GatedTool(BaseTool):
         parsed = self._parse_input({**json.loads(args), **injected}, _tool_call_id.get())
         return parsed if isinstance(parsed, dict) else {}
 
-    def settled(self, args: bytes, injected: Mapping[str, Any]) -> bytes:
-        """The arguments with their defaults, as they come back from storage unchanged.
+    def settled(self, args: bytes, injected: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
+        """The arguments with their defaults, as they come back from storage unchanged; and typed.
 
         Raises:
             NotExact: reading them back changes them.
             pydantic.ValidationError: the arguments do not fit the tool.
         """
-        whole = self.canonical(self._chosen(self.typed(args, injected)))
-        again = self.canonical(self._chosen(self.typed(whole, injected)))
+        typed = self.typed(args, injected)
+        whole = self.canonical(self._chosen(typed))
+        if whole == args:
+            return whole, typed
+        typed = self.typed(whole, injected)
+        again = self.canonical(self._chosen(typed))
         if again != whole or not _within(json.loads(args), json.loads(whole)):
             raise NotExact(
                 f"{self.name} did not run: its arguments change when they are read back, "
                 "so what is approved would not be what runs."
             )
-        return whole
+        return whole, typed
 
     def _chosen(self, typed: Mapping[str, Any]) -> dict[str, Any]:
         return {self._properties[k]: v for k, v in typed.items() if k in self._properties}
+
+
+# LangChain resolves these at every call, and does so much faster where they are classes already
+for _method in (GatedTool._run, GatedTool._arun):  # noqa: SLF001 - they are this module's
+    _method.__annotations__ = get_type_hints(_method)
 
 
 def _within(asked: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:

@@ -29,6 +29,7 @@ COMMANDS = {
     "users": ("users:users", "Add, list and disable reviewers."),
     "tokens": ("tokens:tokens", "Add, list and revoke API tokens."),
     "db": ("db:db", "Bring the database's schema up."),
+    "bench": ("bench:bench", "Measure this version beside what else there is."),
 }
 
 

@@ -76,7 +76,6 @@ def test_the_version_is_the_packages(bare_cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        "bench",
         "runs rollback",
         "runs show 17",
         "runs list --status sleeping",
@@ -90,6 +89,11 @@ def test_the_version_is_the_packages(bare_cli: CommandLine) -> None:
         "tokens revoke laptop",
         "tokens add dana --days 0",
         "serve --port http",
+        "db prune",
+        "db prune --older-than -1",
+        "db prune --older-than soon",
+        "db prune --older-than 1 --exit happy",
+        "db prune --older-than 1 --keep all",
     ],
 )
 def test_a_command_that_cannot_be_ends_with_two_and_its_usage(
@@ -184,6 +188,18 @@ def test_migrate_makes_the_schema_and_can_be_repeated(
     for _ in range(2):
         assert json.loads(fine(bare_cli("db", "migrate", "--json", **url))) == {"migrated": True}
     assert fine(bare_cli("runs", "list", **url)) == "There are no runs.\n"
+
+
+def test_checkpoints_of_ended_runs_are_pruned_by_age_and_exit(cli: CommandLine) -> None:
+    fine(cli("run", LOOKER, "--input", VOLUME))
+    prune = ("db", "prune", "--json", "--older-than")
+    for left_alone in (["1"], ["0", "--exit", "failed"]):
+        assert json.loads(fine(cli(*prune, *left_alone))) == {"runs": 0, "steps": 0}
+    gone = json.loads(fine(cli(*prune, "0")))
+    assert gone["runs"] == 1
+    assert gone["steps"] > 0
+    assert fine(cli("db", "prune", "--older-than", "0")) == "0 steps of 0 runs are gone.\n"
+    assert json.loads(fine(cli(*prune, "0", "--keep", "nothing"))) == {"runs": 1, "steps": 1}
 
 
 def test_a_port_in_use_is_refused(cli: CommandLine) -> None:

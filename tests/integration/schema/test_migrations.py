@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from interlock.engine import schema
 from interlock.engine.database import Database
 from interlock.engine.errors import SchemaOutdated
+from rows import Rows
 from sqlalchemy.dialects import postgresql
 
 if TYPE_CHECKING:
@@ -93,6 +95,30 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Database) -> None:
         conn.exec_driver_sql("drop table sessions")
     schema.migrate(empty)
     schema.require_current(empty)
+
+
+def test_runs_under_way_on_langgraphs_own_saver_are_not_migrated_over(empty: Database) -> None:
+    alembic_to(empty, "0001")
+    with empty.begin() as conn:
+        conn.exec_driver_sql("create table checkpoints (thread_id text)")
+        rows = Rows(conn.connection.driver_connection)
+        run_id = rows.run("running")
+        conn.exec_driver_sql("insert into checkpoints values (%s)", (str(run_id),))
+    with pytest.raises(SchemaOutdated, match=r"^Not migrated: runs are under way .* began them\.$"):
+        schema.migrate(empty)
+    assert "steps" not in tables(empty)
+    with empty.begin() as conn:
+        conn.exec_driver_sql("delete from checkpoints where thread_id = %s", (str(run_id),))
+    schema.migrate(empty)
+    assert {"steps", "checkpoints"} <= tables(empty)
+
+
+def alembic_to(database: Database, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(files("interlock.engine.migrations")))
+    with database.begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, revision)
 
 
 def test_an_empty_database_is_refused_with_the_command_to_run(empty: Database) -> None:

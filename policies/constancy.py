@@ -1,0 +1,50 @@
+"""Which calls a policy text judges alike, whatever their arguments and whenever they are made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .expressions import conditions, references
+from .schema import ALL_CALLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .expressions import Reference
+    from .statements import Statement
+
+_CLASSIFICATION: Final = frozenset({"effect", "effect_source", "effect_rule"})
+
+
+class Constancy:
+    """Knows the actions whose verdict follows from the classification and the principal alone.
+
+    That is so where no policy that can apply to the action reads anything else of the request: the
+    verdict on one call is then the verdict on every call of that tool that is classified alike.
+    """
+
+    def __init__(self, statements: Iterable[Statement]) -> None:
+        readers = [statement.body["action"] for statement in statements if _reads_more(statement)]
+        named = [entity["id"] for action in readers for entity in _entities(action)]
+        self._none = ALL_CALLS in named or any(not _entities(action) for action in readers)
+        self._varying = frozenset(named)
+
+    def holds_for(self, action: str) -> bool:
+        """Whether calls of this action are judged alike."""
+        return not self._none and action not in self._varying
+
+
+def _entities(action: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """The actions that a policy names; none where it is for every action."""
+    return list(action.get("entities") or ([action["entity"]] if "entity" in action else []))
+
+
+def _reads_more(statement: Statement) -> bool:
+    return any(_is_more(found) for part in conditions(statement.body) for found in references(part))
+
+
+def _is_more(found: Reference | None) -> bool:
+    """A computed value counts as more: what it is made of is not looked into."""
+    if found is None:
+        return True
+    return found.variable == "context" and found.path[:1] not in {(n,) for n in _CLASSIFICATION}

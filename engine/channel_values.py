@@ -8,7 +8,8 @@ the value is stored whole again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import ormsgpack
@@ -16,6 +17,7 @@ from langchain_core.messages import BaseMessage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Self
 
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
@@ -46,14 +48,14 @@ class Head:
     Attributes:
         at: the step that stored it.
         base: the step at the root of its chain of differences.
-        marks: for a list, the content of each element; else of the value.
+        content: what it holds, to compare the next value with.
         chain: differences between `base` and `at`.
         tail: their bytes; `whole`: bytes of the value at `base`.
     """
 
     at: str
     base: str
-    marks: list[bytes] | bytes
+    content: Content | bytes
     chain: int = 0
     tail: int = 0
     whole: int = 0
@@ -88,20 +90,21 @@ def encode(
     """How to store a value at a step; no entry where it is what is stored already."""
     if type(value) is not list or not value:
         return _encode_whole(serde, step, value, before)
-    marks = [mark(serde, element) for element in value]
-    if before is not None and before.chain < _LONGEST_CHAIN and isinstance(before.marks, list):
-        keep = _common(before.marks, marks)
-        if keep == len(marks) == len(before.marks):
+    content = Content.of(serde, value)
+    old = before.content if before is not None else None
+    if before is not None and isinstance(old, Content):
+        keep = content.common(old, value, serde)
+        if keep == len(value) == len(old.kinds):
             return before, None
-        if keep:
+        if keep and before.chain < _LONGEST_CHAIN:
             kind, data = serde.dumps_typed(value[keep:])
             tail = before.tail + len(data)
             if tail <= _GROWTH * before.whole + _FLOOR:
                 chain = before.chain + 1
-                head = replace(before, at=step, marks=marks, chain=chain, tail=tail)
+                head = Head(step, before.base, content, chain, tail, before.whole)
                 return head, Entry(kind, data, before.at, keep)
     kind, data = serde.dumps_typed(value)
-    return Head(step, step, marks, whole=len(data)), Entry(kind, data)
+    return Head(step, step, content, whole=len(data)), Entry(kind, data)
 
 
 def _encode_whole(
@@ -109,46 +112,102 @@ def _encode_whole(
 ) -> tuple[Head, Entry | None]:
     kind, data = serde.dumps_typed(value)
     same = kind.encode() + b":" + data
-    if before is not None and before.marks == same:
+    if before is not None and before.content == same:
         return before, None
     return Head(step, step, same, whole=len(data)), Entry(kind, data)
 
 
-def _common(old: Sequence[bytes], new: Sequence[bytes]) -> int:
-    """How many elements two lists have in common at their beginning."""
-    if new[: len(old)] == old:
-        return len(old)
-    pairs = enumerate(zip(old, new, strict=False))
-    return next((at for at, (was, now) in pairs if was != now), min(len(old), len(new)))
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a list holds, exactly: the classes of its elements, and their fields one after another.
+
+    Attributes:
+        is_packed: whether the fields are msgpack's own form; else the serialiser's.
+    """
+
+    kinds: tuple[type, ...]
+    body: bytes
+    is_packed: bool
+
+    @classmethod
+    def of(cls, serde: SerializerProtocol, value: Sequence[Any]) -> Self:
+        """Messages by their fields, which costs a tenth of dumping the models."""
+        kinds = tuple(map(type, value))
+        try:
+            packed = ormsgpack.packb(_fields(kinds, value), option=_AS_IT_IS)
+        except (ormsgpack.MsgpackEncodeError, TypeError):
+            body = b"".join(_framed(serde, element) for element in value)
+            return cls(kinds, body, is_packed=False)
+        return cls(kinds, packed[_header(len(value)) :], is_packed=True)
+
+    def common(self, old: Self, value: Sequence[Any], serde: SerializerProtocol) -> int:
+        """How many elements at the beginning are those of an older content of the list."""
+        if self.is_packed != old.is_packed:
+            return 0
+        shorter = min(len(self.kinds), len(old.kinds))
+        if self.kinds[:shorter] == old.kinds[:shorter]:
+            if shorter == len(old.kinds) and self.body.startswith(old.body):
+                return shorter
+            if shorter == len(self.kinds) and old.body.startswith(self.body):
+                return shorter
+        return self._count(old, value, serde)
+
+    def _count(self, old: Self, value: Sequence[Any], serde: SerializerProtocol) -> int:
+        alike = _alike(self.body, old.body)
+        end = 0
+        for at, (element, kind) in enumerate(zip(value, self.kinds, strict=True)):
+            end += len(_one(element, kind) if self.is_packed else _framed(serde, element))
+            if end > alike or at >= len(old.kinds) or kind is not old.kinds[at]:
+                return at
+        return len(value)
 
 
-_tags: dict[type, bytes] = {}
-_messages: dict[type, bytes] = {}
+def _fields(kinds: tuple[type, ...], value: Sequence[Any]) -> Sequence[Any]:
+    """What tells elements apart whose classes are known.
+
+    Raises:
+        TypeError: their fields are not all that they hold.
+    """
+    are_messages = {_is_message(kind) for kind in set(kinds)}
+    if are_messages == {False}:
+        return value
+    if are_messages == {True} and not any(element.__pydantic_extra__ for element in value):
+        return [element.__dict__ for element in value]
+    raise TypeError("some are messages, or have fields of their own")
 
 
-def mark(serde: SerializerProtocol, element: Any) -> bytes:
-    """The content of an element, exactly: equal marks of one process are equal elements."""
-    kind = type(element)
-    try:
-        if kind not in _messages:
-            _messages[kind] = _tag(kind) if issubclass(kind, BaseMessage) else b""
-        tag = _messages[kind]
-        if not tag:
-            return ormsgpack.packb(element, option=_AS_IT_IS)
-        if not element.__pydantic_extra__:
-            # its fields, at a tenth of the cost of dumping the model
-            return tag + ormsgpack.packb(element.__dict__, option=_AS_IT_IS)
-    except (ormsgpack.MsgpackEncodeError, TypeError):
-        pass
+@cache
+def _is_message(kind: type) -> bool:
+    return issubclass(kind, BaseMessage)
+
+
+def _one(element: Any, kind: type) -> bytes:
+    """An element as it is within a packed content."""
+    fields = element.__dict__ if _is_message(kind) else element
+    return ormsgpack.packb(fields, option=_AS_IT_IS)
+
+
+def _framed(serde: SerializerProtocol, element: Any) -> bytes:
+    """An element as it is within a content that is not packed."""
     name, data = serde.dumps_typed(element)
-    return _tag(kind) + name.encode() + b":" + data
+    return f"{name}:{len(data)}:".encode() + data
 
 
-def _tag(kind: type) -> bytes:
-    """Tells classes apart whose fields are the same; no plain value begins with this byte."""
-    if kind not in _tags:
-        _tags[kind] = b"\xc1" + len(_tags).to_bytes(4, "big")
-    return _tags[kind]
+def _header(count: int) -> int:
+    """The bytes that msgpack puts before an array of so many elements."""
+    return 1 if count < 16 else 3 if count < 65536 else 5  # noqa: PLR2004 - msgpack's
+
+
+def _alike(one: bytes, other: bytes) -> int:
+    """How many bytes two texts have in common at their beginning, found by halving."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +249,10 @@ def head(
 ) -> Head:
     """What the next value may rest on, after a value was read."""
     first, last = entries[0], entries[-1]
-    marks: list[bytes] | bytes
+    content: Content | bytes
     if type(value) is list and value:
-        marks = [mark(serde, element) for element in value]
+        content = Content.of(serde, value)
     else:
-        marks = last.type.encode() + b":" + last.data
+        content = last.type.encode() + b":" + last.data
     tail = sum(len(entry.data) for entry in entries[1:])
-    return Head(at, base, marks, len(entries) - 1, tail, len(first.data))
+    return Head(at, base, content, len(entries) - 1, tail, len(first.data))

@@ -143,13 +143,13 @@ class Execution:
         config: Any = {"configurable": {"thread_id": str(self.claim.hold.run_id)}}
         if self.claim.usage.calls:
             await self._recall()
-        begun = await self._saver.aget_tuple(config) is not None
         left = self.claim.limits.steps - self.claim.usage.steps
-        output = None
-        if begun:
+        begun, output = False, None
+        if self.claim.hold.epoch > 1:
             state = await graph.aget_state(config)
+            begun = state.metadata is not None
             # not `next`: that leaves out tasks which are done and whose step was not yet written
-            if not state.tasks:
+            if begun and not state.tasks:
                 return Ended(Exit.COMPLETED, "The graph ended.", as_json(state.values))
         if left < 1:
             return self._out_of_steps()

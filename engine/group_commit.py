@@ -227,18 +227,19 @@ class GroupCommit:
     async def _asked(lane: Lane, batch: list[_Waiting]) -> list[tuple[_Waiting, Answer]]:
         """Send until there is an answer, each time without those that are too late by then."""
         again = _Again()
-        while wanted := [waiting for waiting in batch if _is_wanted(waiting)]:
-            query = _statement([waiting.unit for waiting in wanted])
+        while True:
             try:
+                await lane.connect()  # which may take its time
+                wanted = [waiting for waiting in batch if _is_wanted(waiting)]
+                if not wanted:
+                    return []
+                query = _statement([waiting.unit for waiting in wanted])
                 rows = await lane.ask(query.text.encode(), query.values)
             except psycopg.Error as error:
                 await asyncio.sleep(again.after(error))
             else:
-                said = [
-                    Answer(held == b"t", _words(mine), _words(rest)) for held, mine, rest in rows
-                ]
+                said = [Answer(held == b"t", _words(a), _words(b)) for held, a, b in rows]
                 return list(zip(wanted, said, strict=True))
-        return []
 
     async def fetch(self, query: Query) -> list[tuple[Any, ...]]:
         """The rows of a statement.
@@ -266,6 +267,8 @@ class GroupCommit:
         while is_wanted():
             try:
                 with self._pool.connection() as conn:
+                    if not is_wanted():  # getting a connection may have taken its time
+                        break
                     return _rows(RawCursor(conn), query)
             except psycopg.Error as error:
                 time.sleep(again.after(error))

@@ -36,7 +36,7 @@ class Lane:
             psycopg.Error: as psycopg would; the statement may have been carried out all the same if
                 the connection was lost.
         """
-        conn = self._conn or await self._connect()
+        conn = await self.connect()
         try:
             result = await self._exchange(conn, text, values)
         except psycopg.OperationalError:
@@ -56,10 +56,17 @@ class Lane:
         """Give the connection up."""
         if self._conn is not None:
             conn, self._conn = self._conn, None
-            asyncio.get_running_loop().remove_reader(self._socket)
+            self._unregister()
             await conn.close()
 
-    async def _connect(self) -> AsyncConnection[Any]:
+    async def connect(self) -> AsyncConnection[Any]:
+        """The connection, made if there is none.
+
+        Raises:
+            psycopg.OperationalError: the server cannot be reached.
+        """
+        if self._conn is not None:
+            return self._conn
         conn = await AsyncConnection.connect(self._url, autocommit=True, **CONNECTION)
         self._socket = conn.fileno()  # kept: a connection that is lost has none
         asyncio.get_running_loop().add_reader(self._socket, self._read, conn.pgconn)
@@ -74,19 +81,21 @@ class Lane:
         dumped = adapted.dump_sequence(values, [PyFormat.AUTO] * len(values))
         self._answer = answer = loop.create_future()
         conn.pgconn.send_query_params(text, dumped, adapted.types, adapted.formats)
-        while conn.pgconn.flush():
-            await self._until_writable()
+        while conn.pgconn.flush() and not answer.done():
+            try:
+                await self._until_writable(answer)
+            except OSError as error:  # libpq closed the socket when it could not write
+                raise psycopg.OperationalError(f"the connection was lost: {error}") from error
         result: pq.abc.PGresult = await answer
         return result
 
-    async def _until_writable(self) -> None:
-        """What is sent is more than the socket takes at once."""
+    async def _until_writable(self, answer: asyncio.Future[pq.abc.PGresult]) -> None:
+        """What is sent is more than the socket takes at once; a lost connection ends the wait."""
         loop = asyncio.get_running_loop()
-        writable = asyncio.Event()
-        loop.add_writer(self._socket, writable.set)
-        try:
-            await writable.wait()
-        finally:
+        writable = loop.create_future()
+        loop.add_writer(self._socket, _resolve, writable)
+        await asyncio.wait((writable, answer), return_when=asyncio.FIRST_COMPLETED)
+        if self._socket >= 0:
             loop.remove_writer(self._socket)
 
     def _read(self, conn: pq.abc.PGconn) -> None:
@@ -109,8 +118,19 @@ class Lane:
         if not answer.done():
             answer.set_result(last)
 
+    def _unregister(self) -> None:
+        if self._socket >= 0:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            asyncio.get_running_loop().remove_writer(self._socket)
+            self._socket = -1
+
     def _lost(self, error: psycopg.OperationalError) -> None:
-        asyncio.get_running_loop().remove_reader(self._socket)
+        self._unregister()  # libpq has closed the socket, whose number may be another's soon
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
             answer.set_exception(error)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -114,7 +115,7 @@ class Outbox:
         unit, riding = self._unit(fenced, free, is_wanted)
         try:
             answer = await self._group.write(unit)
-        except Exception:
+        except BaseException:  # whoever stops waiting does not know whether it was written
             self._back(riding)
             raise
         return self._settle(unit, riding, answer)
@@ -129,7 +130,7 @@ class Outbox:
         unit, riding = self._unit(fenced, free, is_wanted)
         try:
             answer = self._group.write_now(unit)
-        except Exception:
+        except BaseException:  # whoever stops waiting does not know whether it was written
             self._back(riding)
             raise
         return self._settle(unit, riding, answer)
@@ -154,19 +155,33 @@ class Outbox:
             except DatabaseLost as error:
                 log.warning("outbox.waits", error=str(error))
             except psycopg.Error:  # one of them cannot be written
-                await self._one_by_one()
+                with suppress(DatabaseLost):
+                    await self._one_by_one()
             except Fenced:
                 continue
             else:
                 return
 
     async def _one_by_one(self) -> None:
+        """Write what rides each by itself, without what cannot be written."""
         riding, _ = self._unit((), ())
-        for free in riding.free:
+        alone = [Unit(riding.fence, fenced=(write,)) for write in riding.fenced]
+        alone += [Unit(riding.fence, free=(write,)) for write in riding.free]
+        while alone:
+            unit = alone[0]
             try:
-                await self._group.write(Unit(riding.fence, (), (free,)))
+                answer = await self._group.write(unit)
             except psycopg.Error:
-                log.exception("outbox.not_written", function=free.function, **(free.ids or {}))
+                (write,) = (*unit.fenced, *unit.free)
+                log.exception("outbox.not_written", function=write.function, **(write.ids or {}))
+            except BaseException:
+                for left in alone:
+                    self._back(left)
+                raise
+            else:
+                with suppress(Fenced):
+                    self._settle(unit, unit, answer)
+            del alone[0]
 
     def _rides(self) -> bool:
         self._gather()

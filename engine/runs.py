@@ -222,12 +222,13 @@ def end(
         output=None if output is None else json.dumps(output),
         active_ms=active_ms,
         status=status,
-    ).rowcount
-    if not ended:
+    ).one_or_none()
+    if ended is None:
         return False
     actor = actor or _worker(hold)
-    _doubt_unfinished(conn, hold)
-    _close_leftovers(conn, hold, f"The run ended: {exit}.", actor)
+    if ended.has_calls:
+        _doubt_unfinished(conn, hold)
+        _close_leftovers(conn, hold, f"The run ended: {exit}.", actor)
     detail = {"exit": exit, "reason": reason}
     note_run(conn, hold.tenant, hold.run_id, "run.ended", actor, RunStatus.ENDED, detail)
     return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
 from interlock import Agent, Limits
@@ -18,6 +17,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from conftest import Lab
 

@@ -64,6 +64,14 @@ def left_behind(postgres: EmbeddedPostgres) -> list[str]:
 
 
 @pytest.fixture
+def one_at_a_time(postgres: EmbeddedPostgres) -> Iterator[None]:
+    """What a bench leaves behind is looked for on a server that all workers share."""
+    with psycopg.connect(postgres.url, autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(4)")
+        yield
+
+
+@pytest.fixture
 def contestants(database_url: str, tmp_path: Path) -> Iterator[dict[str, Contestant]]:
     """Started when they are asked for, and ended with the test."""
 
@@ -85,7 +93,7 @@ def contestants(database_url: str, tmp_path: Path) -> Iterator[dict[str, Contest
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_every_section_measures_everybody_and_leaves_nothing_behind(
-    postgres: EmbeddedPostgres, tmp_path: Path
+    one_at_a_time: None, postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     before = set(psutil.Process().children(recursive=True))
     report = bench(tmp_path, postgres.url)
@@ -105,7 +113,7 @@ def test_every_section_measures_everybody_and_leaves_nothing_behind(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_rival_that_is_not_installed_is_said_to_be_missing(
-    postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    one_at_a_time: None, postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("procrastinate", "dbos"):
         absent = replace(CONTENDERS[name], needs=("no-such-distribution",))
@@ -213,7 +221,7 @@ def test_a_contender_ends_when_its_parent_does(tmp_path: Path, database_url: str
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_command_writes_both_reports_and_a_check_fails_with_one(
-    cli: CommandLine, postgres: EmbeddedPostgres
+    one_at_a_time: None, cli: CommandLine, postgres: EmbeddedPostgres
 ) -> None:
     wanted = {"value": 1e6, "tolerance": 0.2, "better": "more"}
     kept = {"ratios": {"queue/processed/queue:dbos": wanted, "startup/help:python": wanted}}

@@ -281,17 +281,21 @@ async def test_an_execution_ends_only_when_its_results_are_written(
         assert {runs.state_of(result) for result in results} == {"succeeded"}
 
 
-async def test_a_result_that_cannot_be_written_keeps_no_other_from_being_written(
+async def test_what_cannot_be_written_keeps_nothing_else_from_being_written(
     runs: Runs,
 ) -> None:
     run_id = runs.begin()
     results = [runs.start_call(run_id) for _ in range(3)]
+    steps = [a_step(run_id, "1"), a_step(run_id, "2")]
     bad = a_step(run_id, metadata="no JSON")
     async with committing(runs) as commit, executing(commit, runs.hold(run_id)) as executor:
-        executor.outbox.ride(linger=60, free=[results[0], bad, *results[1:]])
+        executor.outbox.ride(
+            linger=60, free=[results[0], bad, *results[1:]], fenced=[steps[0], bad, steps[1]]
+        )
         async with asyncio.timeout(PATIENCE):
             await executor.outbox.close()
         assert {runs.state_of(result) for result in results} == {"succeeded"}
+    assert runs.steps(run_id) == [("1",), ("2",)]
 
 
 async def test_what_rode_with_a_write_that_nobody_waits_for_any_more_is_not_lost(

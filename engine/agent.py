@@ -101,6 +101,13 @@ class Agent:
         return graph
 
     @cached_property
+    def has_breakpoints(self) -> bool:
+        """Whether the graph, or one inside it, was compiled to stop before or after some node."""
+        inner: Any = self.compiled.get_subgraphs(recurse=True)
+        graphs: list[Any] = [self.compiled, *(graph for _, graph in inner)]
+        return any(graph.interrupt_before_nodes or graph.interrupt_after_nodes for graph in graphs)
+
+    @cached_property
     def retried(self) -> frozenset[str]:
         """Nodes with a retry policy, those of inner graphs by their path: `outer|inner`.
 

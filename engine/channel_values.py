@@ -80,7 +80,7 @@ def is_small(value: Any) -> bool:
     return (
         value is None
         or type(value) in (bool, int, float)
-        or (type(value) is str and len(value) <= _INLINE)
+        or (type(value) is str and len(value) <= _INLINE and value.isascii())
     )
 
 

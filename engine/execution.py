@@ -120,9 +120,9 @@ class Execution:
         try:
             ending = await self._ending_of(walk)
         finally:
+            alarm.cancel()
             await loop.run_in_executor(self._threads, self.gate.settle, _GRACE)
             await self._outbox.close()
-            alarm.cancel()
         return _stopped(self.gate.stop) if self.gate.stop else ending
 
     def _count_step(self) -> None:
@@ -183,7 +183,7 @@ class Execution:
 
     async def _after(self, graph: Any, config: Any, output: Any) -> Ending:
         # a graph that stopped early says so: by an interrupt, a breakpoint or an error
-        if not (self._interrupted or graph.interrupt_before_nodes or graph.interrupt_after_nodes):
+        if not (self._interrupted or self._agent.has_breakpoints):
             return Ended(Exit.COMPLETED, "The graph ended.", as_json(output))
         state = await graph.aget_state(config)
         if not state.tasks:

@@ -38,6 +38,8 @@ _READERS = 4
 """Connections for reading checkpoints, opened as needed."""
 _MOST = 64
 """Units that share a statement."""
+MOST_VALUES = 30_000
+"""Values of a statement; PostgreSQL takes no more than 65,535."""
 _PATIENCE = 60.0
 """Seconds for which a lost database is asked again."""
 
@@ -85,6 +87,11 @@ class Unit:
     fenced: tuple[Write, ...] = ()
     free: tuple[Write, ...] = ()
     is_wanted: Callable[[], bool] = _always
+
+    @property
+    def size(self) -> int:
+        """Values, those of the fence aside."""
+        return sum(len(write.values) for write in (*self.fenced, *self.free))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +194,8 @@ class GroupCommit:
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         passed: list[_Waiting] = []
-        while self._queue and len(batch) < _MOST:
+        room = MOST_VALUES
+        while self._queue and len(batch) < _MOST and room > 0:
             waiting = self._queue.popleft()
             fence = waiting.unit.fence
             if fence is not None and fence.run_id in self._busy:
@@ -196,6 +204,7 @@ class GroupCommit:
             if fence is not None:
                 self._busy.add(fence.run_id)
             batch.append(waiting)
+            room -= waiting.unit.size
         self._queue.extendleft(reversed(passed))
         return batch
 

@@ -8,6 +8,7 @@ and adapts the values. Measured: 28 µs of processor time a statement, 96 µs by
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -109,6 +110,8 @@ class Lane:
             last = None
             while (result := conn.get_result()) is not None:
                 last = result
+            if conn.status != pq.ConnStatus.OK:
+                self._unregister()
             if last is None:
                 return
         except psycopg.OperationalError as error:
@@ -119,16 +122,18 @@ class Lane:
             answer.set_result(last)
 
     def _unregister(self) -> None:
-        if self._socket >= 0:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            asyncio.get_running_loop().remove_writer(self._socket)
-            self._socket = -1
+        socket, self._socket = self._socket, -1
+        if socket >= 0:
+            loop = asyncio.get_running_loop()
+            for remove in (loop.remove_writer, loop.remove_reader):
+                with suppress(OSError):  # it is closed already
+                    remove(socket)
 
     def _lost(self, error: psycopg.OperationalError) -> None:
-        self._unregister()  # libpq has closed the socket, whose number may be another's soon
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
             answer.set_exception(error)
+        self._unregister()  # libpq has closed the socket, whose number may be another's soon
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -18,7 +18,7 @@ import structlog
 
 from .database import first_line
 from .errors import DatabaseLost, Fenced
-from .group_commit import Fence, Unit
+from .group_commit import MOST_VALUES, Fence, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,12 +139,12 @@ class Outbox:
         """Write what rides now, if anything does."""
         if self._flushing:
             await asyncio.wait(self._flushing)
-        if self._rides():
+        while self._rides():
             await self.commit()
 
     def flush_now(self) -> None:
         """As `flush`, from any thread; blocks."""
-        if self._rides():
+        while self._rides():
             self.commit_now()
 
     async def close(self) -> None:
@@ -204,8 +204,11 @@ class Outbox:
         with self._lock:
             hold = self._hold
             fence = Fence(hold.tenant, hold.run_id, hold.epoch, self._steps, self._calls)
-            riding = Unit(fence, tuple(self._fenced), tuple(self._free))
-            self._fenced, self._free = [], []
+            # results first; what does not fit into one statement rides on
+            results, self._free = _fitting(self._free, MOST_VALUES)
+            room = MOST_VALUES - sum(len(write.values) for write in results)
+            others, self._fenced = _fitting(self._fenced, room)
+            riding = Unit(fence, tuple(others), tuple(results))
         whole = Unit(fence, (*fenced, *riding.fenced), (*free, *riding.free))
         return (replace(whole, is_wanted=is_wanted) if is_wanted else whole), riding
 
@@ -261,3 +264,12 @@ class Outbox:
             self._schedule(1.0)
         except psycopg.Error as error:
             log.warning("outbox.waits", error=first_line(error))  # until the run is closed
+
+
+def _fitting(writes: list[Write], room: int) -> tuple[list[Write], list[Write]]:
+    """As many of the first writes as have room for their values, and the rest."""
+    for at, write in enumerate(writes):
+        room -= len(write.values)
+        if room < 0:
+            return writes[:at], writes[at:]
+    return writes, []

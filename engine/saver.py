@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
 _LINGER = 0.25
 """Seconds that a finished task's writes wait for their step to be done."""
-_MOST_HEADS = 64
-"""Checkpoints whose channels are remembered: one for each subgraph that is under way."""
 
 
 class StepSaver(BaseCheckpointSaver[float]):

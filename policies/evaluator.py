@@ -101,8 +101,8 @@ class Policy:
         try:
             asked = self._cedar_request(request)
             alike = self._alike(request)
-            if alike in self._verdicts:
-                return self._verdicts[alike]
+            if (known := self._verdicts.get(alike)) is not None:
+                return known
             entities = self._entities_of(request.principal)
         except (_RequestRefusedError, ArgumentRefusedError) as refusal:
             return self._judge.refuse(str(refusal))
@@ -128,11 +128,12 @@ class Policy:
     def _entities_of(self, principal: Principal) -> cedarpy.Entities:
         """Parsed once for each principal; an agent meets few at a time."""
         key = _key(principal)
-        if key not in self._entities:
+        found = self._entities.get(key)
+        if found is None:
             if len(self._entities) >= _MOST_PRINCIPALS:
                 self._entities.clear()
-            self._entities[key] = _entities(principal, self._schema)
-        return self._entities[key]
+            found = self._entities[key] = _entities(principal, self._schema)
+        return found
 
     def _cedar_request(self, request: Request) -> dict[str, Any]:
         action = self._schema.actions.get(request.tool)

@@ -252,6 +252,27 @@ async def test_a_write_that_is_too_late_when_the_database_is_back_is_not_made_bu
     assert runs.steps(run_id) == []
 
 
+@SIDES
+async def test_a_write_that_is_too_late_when_there_is_a_connection_is_not_made(
+    runs: Runs, *, in_thread: bool
+) -> None:
+    run_id, late = runs.begin(), asyncio.Event()
+    slow = ForgetfulProxy(runs.url, seed=0)
+    async with (
+        GroupCommit(slow.url, threads=THREADS) as commit,
+        executing(commit, runs.hold(run_id)) as executor,
+    ):
+        start = commit_of(
+            executor, [a_step(run_id)], (), lambda: not late.is_set(), in_thread=in_thread
+        )
+        waiting = asyncio.create_task(start)
+        await asyncio.sleep(SHORT)
+        late.set()
+        with slow, pytest.raises(Fenced):  # it answers from here on
+            await waiting
+    assert runs.steps(run_id) == []
+
+
 async def test_what_lingers_is_written_once_the_database_is_back_without_being_asked_for(
     runs: Runs, outage: Outage, impatient: None
 ) -> None:

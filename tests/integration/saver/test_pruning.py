@@ -92,17 +92,24 @@ async def test_whoever_holds_a_run_may_prune_it_and_goes_on(runs: Runs) -> None:
         assert ids((await reader.state(loop(1))).values) == ids_after(ROUNDS + 3) == ids(state)
 
 
-async def test_the_step_after_pruning_rests_on_nothing_that_went(runs: Runs) -> None:
+@pytest.mark.parametrize("act", ["prune", "delete", "delete tagged"])
+async def test_the_step_after_others_went_rests_on_none_of_them(runs: Runs, act: str) -> None:
     run_id = runs.begin()
     async with committing(runs) as commit, executing(commit, runs.hold(run_id)) as executor:
         step = thread(run_id)
         for at in range(4):
-            step = await executor.saver.aput(*put_of(step, at, numbers=list(range(at + 1))))
-        await executor.saver.aprune([str(run_id)])
+            *given, metadata, versions = put_of(step, at, numbers=list(range(at + 1)))
+            step = await executor.saver.aput(*given, {**metadata, "run_id": "a"}, versions)
+        acts = {
+            "prune": lambda: executor.saver.aprune([str(run_id)]),
+            "delete": lambda: executor.saver.adelete_thread(str(run_id)),
+            "delete tagged": lambda: executor.saver.adelete_for_runs(["a"]),
+        }
+        await acts[act]()
         await executor.saver.aput(*put_of(step, 4, numbers=list(range(5))))
-        newest, before = await all_of(commit, run_id)
+        newest, *before = await all_of(commit, run_id)
     assert newest.checkpoint["channel_values"] == {"numbers": [0, 1, 2, 3, 4]}
-    assert before.checkpoint["channel_values"] == {"numbers": [0, 1, 2, 3]}
+    assert len(before) == (act == "prune")
 
 
 @pytest.mark.parametrize("act", ["prune", "prune all", "delete", "delete tagged"])

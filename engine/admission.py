@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from langchain_core.tools import ToolException
@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from ..tools.gated import Refused, serving_call
 from . import call_writes, journal
+from .begun import Begun, Considered
 from .call import Call, Place, Proposal
 from .database import execute, first_line
 from .doubt import recover
@@ -22,11 +23,12 @@ from .judgement import judge, show
 from .leaving import REPEATABLE
 from .lifecycle import CallState
 from .limits import LimitReached, Usage, next_call
-from .outcome import Succeeded
+from .outcome import Failed, Succeeded
+from .refusal import refusal
 from .stops import RunStopped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -41,40 +43,8 @@ if TYPE_CHECKING:
     from .runs import Claim
     from .stops import Stop
 
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A call whose body has to run now.
-
-    Attributes:
-        token: names this one start.
-        term: the lease's, from before it was written down.
-        proposal: of a call that runs by itself and is new; None for one that was found.
-        at: when it began, on the monotonic clock.
-    """
-
-    call: Call
-    place: Place
-    token: UUID
-    arguments: Mapping[str, Any]
-    term: int
-    proposal: Proposal | None = None
-    at: float = field(default_factory=time.monotonic)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing is written of it yet, since it will be when it is over."""
-        return self.proposal is not None and self.call.effect == "read"
-
-
-@dataclass(frozen=True, slots=True)
-class Considered:
-    """A call before it is looked up: `step` if it may run at once, else what was judged so far."""
-
-    ask: Ask
-    placed: tuple[Place, bytes]
-    step: Begun | None
-    judgement: Judgement | None
+_TAKE_BACK = 0.25
+"""Seconds that a start which came to nothing waits for the run's next transaction."""
 
 
 class Halting(Protocol):
@@ -117,6 +87,7 @@ class Admission:
         self._lease = lease
         self._held_in = term
         self._counting = threading.Lock()
+        self._tokens: set[UUID | None] = set()
         self._outbox = outbox
         self._made = made
 
@@ -134,9 +105,7 @@ class Admission:
     async def aadmit(self, call: Considered) -> Begun | Succeeded:
         """As `admit`, on the event loop: what has to wait for a transaction does so in a thread."""
         step = call.step
-        if step is not None and (
-            step.is_whole or (await self._outbox.commit(**self._start_of(step)))[0] == "written"
-        ):
+        if step is not None and (step.is_whole or await self._astarted(step) == "written"):
             return step
         return await asyncio.to_thread(self._looked_up, call.ask, call.placed, call.judgement)
 
@@ -150,11 +119,18 @@ class Admission:
         """
         call = self.consider(ask, placed)
         step = call.step
-        if step is not None and (
-            step.is_whole or self._outbox.commit_now(**self._start_of(step))[0] == "written"
-        ):
+        if step is not None and (step.is_whole or self._started(step) == "written"):
             return step
         return self._looked_up(call.ask, placed, call.judgement)
+
+    async def _astarted(self, step: Begun) -> str:
+        with self._taking_back(step):
+            return (await self._outbox.commit(**self._start_of(step)))[0]
+
+    def _started(self, step: Begun) -> str:
+        """Commit a start; what the database said of it."""
+        with self._taking_back(step):
+            return self._outbox.commit_now(**self._start_of(step))[0]
 
     def _start_of(self, step: Begun) -> dict[str, Any]:
         """What to commit; not after a lapse of the lease, since the body would not run then."""
@@ -162,6 +138,17 @@ class Admission:
             raise Conflict(f"The call of {step.call.tool} was not proposed; it did not run.")
         start = call_writes.started(self._hold, step.proposal, step.call)
         return {"fenced": [start], "is_wanted": lambda: self._lease.is_good(step.term)}
+
+    @contextmanager
+    def _taking_back(self, step: Begun) -> Iterator[None]:
+        """A start that was given up may be committed all the same: then it is not left in doubt."""
+        try:
+            yield
+        except (Fenced, DatabaseLost):
+            failed = Failed("It was not started in time, so nothing was sent.")
+            write = call_writes.finished(self._hold, step.call, step.token, failed)
+            self._outbox.ride(linger=_TAKE_BACK, free=[write])
+            raise
 
     # Checks that need no database --------------------------------------------------------------
 
@@ -249,9 +236,13 @@ class Admission:
             raise Fenced(
                 "This worker's lease ran out while a call was judged, so it did not start."
             )
-        call = call_writes.begin(self._hold, proposal)
-        token = call.start_token or uuid7()
-        return Begun(call, place, token, judgement.typed, term, proposal)
+        token: UUID = uuid7()
+        call = call_writes.begin(self._hold, proposal, token)
+        return self._mine(Begun(call, place, token, judgement.typed, term, proposal))
+
+    def _mine(self, step: Begun) -> Begun:
+        self._tokens.add(step.token)
+        return step
 
     # Transactions ------------------------------------------------------------------------------
 
@@ -322,10 +313,10 @@ class Admission:
         step = self._begin(place, proposal, judgement)
         if step.is_whole:
             return step
-        said = self._outbox.commit_now(**self._start_of(step))
-        if said[0] == "written":
+        said = self._started(step)
+        if said == "written":
             return step
-        if said[0] == "cancelled":
+        if said == "cancelled":
             raise CancelRequested(self._cancelled_by())
         return self._found(proposal.key, proposal.spec.name)
 
@@ -353,32 +344,7 @@ class Admission:
                 return self._recover(ask, place, call)
             case CallState.FAILED | CallState.ABANDONED:
                 raise ToolException(call.error or f"{call.tool} failed.")
-        raise Refused(self._refusal(call))
-
-    def _refusal(self, call: Call) -> str:
-        """Why a call did not run, for the agent."""
-        match call.state:
-            case CallState.FORBIDDEN:
-                return f"{call.tool} did not run. It is forbidden: {call.reason}"
-            case CallState.REJECTED:
-                by, reason = self._closing(call)
-                return f"{call.tool} did not run. {by} rejected it: {reason}"
-            case CallState.EXPIRED:
-                return (
-                    f"{call.tool} did not run. Nobody decided in time, so it expired; "
-                    "that is not a rejection."
-                )
-        return f"{call.tool} did not run. It was {call.state}."
-
-    def _closing(self, call: Call) -> tuple[str, str]:
-        with self._db.begin() as conn:
-            row = execute(
-                conn,
-                "approval_closing",
-                tenant=self._hold.tenant,
-                approval_id=call.approval_id,
-            ).one()
-        return row.closed_by or "A reviewer", row.close_reason or "no reason given"
+        raise Refused(refusal(self._db, self._hold.tenant, call))
 
     def _start(self, ask: Ask, place: Place, call: Call) -> Begun:
         """T3. What the body needs is made before it, so that nothing but the effect comes after."""
@@ -394,12 +360,18 @@ class Admission:
         def write(conn: Connection) -> Begun:
             term = self._lease.term()
             journal.start(conn, self._hold, call, token)
-            return Begun(call, place, token, arguments, term)
+            return self._mine(Begun(call, place, token, arguments, term))
 
         return self._db.retry(write)
 
     def _recover(self, ask: Ask, place: Place, call: Call) -> Begun | Call:
-        """A call that an earlier executor started and never finished."""
+        """A call that an earlier executor started and never finished.
+
+        Raises:
+            DatabaseLost: it was this one, whose result is still on its way.
+        """
+        if call.start_token in self._tokens:
+            raise DatabaseLost(f"The result of an earlier start of {call.tool} is not written yet.")
         if call.recovery in REPEATABLE:
             return self._start(ask, place, call)
         broke_off = "Its worker was lost after it started and before it reported."

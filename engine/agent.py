@@ -82,7 +82,7 @@ class Agent:
         if isinstance(graph, StateGraph):
             return self._checked(graph.compile())
         if isinstance(graph, Pregel):
-            return self._checked(graph.copy({"checkpointer": None}))
+            return self._checked(_without_saver(graph))
         raise UsageError(
             f"The graph of agent '{self.name}' is a {type(graph).__name__}, "
             "not a StateGraph or a compiled graph."
@@ -99,6 +99,17 @@ class Agent:
                     "which would repeat calls that were made. Put the policy on the inner nodes."
                 )
         return graph
+
+    @cached_property
+    def types(self) -> frozenset[tuple[str, ...]]:
+        """The classes of the graph's own state, which its checkpoints may name."""
+        inner: Any = self.compiled.get_subgraphs(recurse=True)
+        graphs: list[Any] = [self.compiled, *(graph for _, graph in inner)]
+        return frozenset(
+            name
+            for graph in graphs
+            for name in graph._serde_allowlist or ()  # noqa: SLF001 - LangGraph has no other word
+        )
 
     @cached_property
     def has_breakpoints(self) -> bool:
@@ -151,6 +162,12 @@ class Agent:
             }
             for spec in self.specs
         }
+
+
+def _without_saver(graph: Pregel[Any, Any, Any, Any]) -> Pregel[Any, Any, Any, Any]:
+    bare: Any = graph.copy({"checkpointer": None})
+    bare._serde_allowlist = graph._serde_allowlist  # noqa: SLF001 - LangGraph's copy leaves it out
+    return bare  # type: ignore[no-any-return]
 
 
 def _by_name(agent: str, tools: Iterable[GatedTool]) -> dict[str, GatedTool]:

@@ -75,7 +75,7 @@ def row_of(proposal: Proposal, digest: bytes, state: CallState) -> dict[str, Any
     }
 
 
-def begin(hold: Hold, proposal: Proposal) -> Call:
+def begin(hold: Hold, proposal: Proposal, token: UUID) -> Call:
     """A call that the policy allows, as it is once it has started."""
     digest = digest_of(hold, proposal)
     return Call(
@@ -94,7 +94,7 @@ def begin(hold: Hold, proposal: Proposal) -> Call:
         state=CallState.EXECUTING,
         approval_id=None,
         starts=1,
-        start_token=uuid7(),
+        start_token=token,
         result_type=None,
         result=None,
         error=None,
@@ -173,7 +173,7 @@ def finished(
     call: Call,
     token: UUID,
     outcome: Succeeded | Failed,
-    otherwise: Callable[[], object],
+    otherwise: Callable[[], object] | None = None,
 ) -> Write:
     """T4 of a call that is executing, never fenced; `otherwise` where another record stands."""
     state = _reached(outcome)

@@ -8,6 +8,7 @@ the value is stored whole again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import ormsgpack
 from langchain_core.messages import BaseMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Self
 
     from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -210,38 +211,37 @@ def _alike(one: bytes, other: bytes) -> int:
     return low
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Puts values together from the entries of the steps they rest on; `rows` is step → entries."""
+Rows = Mapping[str, Mapping[str, Entry]]
+"""Step → channel → entry."""
 
-    serde: SerializerProtocol
-    rows: Mapping[str, Mapping[str, Entry]]
 
-    def value(self, channel: str, at: str) -> tuple[Any, list[Entry]]:
-        """A channel's value, and the entries it is made of, the whole one first.
+def chain_of(rows: Rows, channel: str, at: str) -> list[str]:
+    """The steps that a channel's value rests on, the whole one last.
 
-        Raises:
-            KeyError: a step that it rests on is not among the rows.
-        """
-        entries = [self.rows[step][channel] for step in reversed(self.chain(channel, at))]
-        value = self._load(entries[0])
-        for entry in entries[1:]:
-            value[entry.keep :] = self._load(entry)
-        return value, entries
+    Raises:
+        KeyError: one of them is not among the rows.
+    """
+    steps = [at]
+    while (on := rows[steps[-1]][channel].on) is not None:
+        steps.append(on)
+    return steps
 
-    def chain(self, channel: str, at: str) -> list[str]:
-        """The steps that a channel's value rests on, the whole one last.
 
-        Raises:
-            KeyError: one of them is not among the rows.
-        """
-        steps = [at]
-        while (on := self.rows[steps[-1]][channel].on) is not None:
-            steps.append(on)
-        return steps
+def entries_of(rows: Rows, channel: str, at: str) -> list[Entry]:
+    """The entries that a channel's value is made of, the whole one first.
 
-    def _load(self, entry: Entry) -> Any:
-        return self.serde.loads_typed((entry.type, entry.data))
+    Raises:
+        KeyError: a step that it rests on is not among the rows.
+    """
+    return [rows[step][channel] for step in reversed(chain_of(rows, channel, at))]
+
+
+def decode(serde: SerializerProtocol, entries: Sequence[Entry]) -> Any:
+    """The value that entries make up."""
+    value = serde.loads_typed((entries[0].type, entries[0].data))
+    for entry in entries[1:]:
+        value[entry.keep :] = serde.loads_typed((entry.type, entry.data))
+    return value
 
 
 def head(
@@ -256,3 +256,18 @@ def head(
         content = last.type.encode() + b":" + last.data
     tail = sum(len(entry.data) for entry in entries[1:])
     return Head(at, base, content, len(entries) - 1, tail, len(first.data))
+
+
+def joined(entries: Sequence[Entry]) -> Entry:
+    """The value that entries make up, stored whole; what it holds is not rebuilt.
+
+    So it does not depend on which classes the reader knows.
+    """
+    if len(entries) == 1:
+        return Entry(entries[0].type, entries[0].data)
+    value: list[Any] = []
+    for entry in entries:
+        value[entry.keep :] = ormsgpack.unpackb(
+            entry.data, ext_hook=ormsgpack.Ext, option=ormsgpack.OPT_NON_STR_KEYS
+        )
+    return Entry(entries[0].type, ormsgpack.packb(value, option=ormsgpack.OPT_NON_STR_KEYS))

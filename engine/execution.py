@@ -139,7 +139,8 @@ class Execution:
 
     async def _walk(self) -> Ending:
         current_gate.set(self.gate)
-        graph: Any = self._agent.compiled.copy({"checkpointer": self._saver})
+        saver = self._saver.with_allowlist(self._agent.types)
+        graph: Any = self._agent.compiled.copy({"checkpointer": saver})
         config: Any = {"configurable": {"thread_id": str(self.claim.hold.run_id)}}
         if self.claim.usage.calls:
             await self._recall()

@@ -24,7 +24,8 @@ from langgraph.types import Interrupt
 from ..tools.gated import CallContext, serving
 from ..tools.vault import open_vault
 from . import call_writes, journal
-from .admission import Admission, Begun
+from .admission import Admission
+from .begun import Begun
 from .errors import Conflict, DatabaseLost, Fenced
 from .leaving import REPEATABLE, broken, left, packed, unpacked
 from .outcome import Failed, InDoubt, Outcome, Succeeded, success
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from ..tools.gated import Ask
-    from .admission import Considered
     from .agent import Agent
+    from .begun import Considered
     from .call import Call, Place
     from .calls_made import CallsMade
     from .database import Database
@@ -204,11 +205,9 @@ class RunGate:
         with self._serving(step):
             try:
                 value = await arun(dict(step.arguments), dict(ask.framework))
-            except asyncio.CancelledError as error:
-                if step.is_whole:
+            except BaseException as error:
+                if step.is_whole and isinstance(error, asyncio.CancelledError):
                     raise  # nothing is written of it, and nothing happened
-                outcome = left(step.call, error)
-            except BaseException as error:  # noqa: BLE001 - every way out of an effect is recorded
                 outcome = left(step.call, error)
             else:
                 outcome = success(packed(ask, value))
@@ -267,15 +266,20 @@ class RunGate:
         self._close(step)
         if isinstance(outcome, InDoubt):
             self._record_late(step, outcome)
-        elif step.call.effect != "irreversible":
+        elif step.call.effect != "irreversible" and not self._outbox.is_closed:
             self._ride(step, outcome)
         else:
-            written = False
-            while not written:
-                with suppress(DatabaseLost):
-                    self._outbox.commit_now(free=[self._t4(step, outcome)])
-                    written = True
+            self._write_now(step, outcome)
         return self._told(step, outcome)
+
+    def _write_now(self, step: Begun, outcome: Succeeded | Failed) -> None:
+        """While the database is away the result is kept, and written when it is back."""
+        while not self._outbox.is_closed:
+            with suppress(DatabaseLost):
+                self._outbox.commit_now(free=[self._t4(step, outcome)])
+                return
+        if not step.is_whole:  # a read that outlived its run is nobody's
+            self._record_late(step, outcome)
 
     async def _afinish(self, step: Begun, outcome: Outcome) -> Any:
         self._close(step)
@@ -284,7 +288,6 @@ class RunGate:
         elif step.call.effect != "irreversible":
             self._ride(step, outcome)
         else:
-            # while the database is away the result is kept, and written when it is back
             written = False
             while not written:
                 with suppress(DatabaseLost):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import structlog
 from psycopg import AsyncConnection, AsyncRawCursor, Connection, RawCursor
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed
 
 from .database import CONNECTION, first_line, is_lost
 from .errors import DatabaseLost, Fenced
@@ -172,18 +172,23 @@ class GroupCommit:
         self._pool.close()
 
     async def write(self, unit: Unit) -> Answer:
-        """Commit a unit, with what else is waiting; units of one run go one after the other.
-
-        Whoever stops waiting does not take the unit back.
+        """Commit a unit, as `submit` does, and wait for its answer.
 
         Raises:
             DatabaseLost: the database was away for too long; whether it is written is not known.
             Fenced: it was not wanted any more when it could be sent.
         """
+        return await self.submit(unit)
+
+    def submit(self, unit: Unit) -> asyncio.Future[Answer]:
+        """Have a unit committed, with what else is waiting; those of one run one after the other.
+
+        The future's errors are those of `write`; cancelling it does not take the unit back.
+        """
         waiting = _Waiting(unit, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._pump()
-        return await waiting.answer
+        return waiting.answer
 
     def _pump(self) -> None:
         while self._free and (batch := self._next_batch()):
@@ -279,6 +284,8 @@ class GroupCommit:
                     if not is_wanted():  # getting a connection may have taken its time
                         break
                     return _rows(RawCursor(conn), query)
+            except PoolClosed:
+                raise DatabaseLost("The worker has stopped, and its connections with it.") from None
             except psycopg.Error as error:
                 time.sleep(again.after(error))
         raise _too_late()

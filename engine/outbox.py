@@ -11,6 +11,7 @@ import logging
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -35,7 +36,10 @@ _stdlib = logging.getLogger(__name__)
 class Outbox:
     """One execution's way to the database on the hot path; made on the event loop.
 
-    Everything but `commit` may be called from any thread.
+    Everything but `commit`, `flush` and `close` may be called from any thread.
+
+    Attributes:
+        is_closed: whether its execution is over; what comes later has no transaction to ride with.
     """
 
     def __init__(self, commit: GroupCommit, hold: Hold, usage: Usage) -> None:
@@ -44,12 +48,15 @@ class Outbox:
         self._steps = usage.steps
         self._calls = usage.calls
         self._lock = threading.Lock()
+        self._landing = threading.Condition(self._lock)
+        self._under_way: set[asyncio.Future[Answer]] = set()
         self._fenced: list[Write] = []
         self._free: list[Write] = []
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: set[asyncio.Task[None]] = set()
         self._loose: Callable[[], Sequence[Write]] = tuple
+        self.is_closed = False
 
     def also(self, loose: Callable[[], Sequence[Write]]) -> None:
         """Have `loose` asked, at every flush, for what else rides by then."""
@@ -89,14 +96,17 @@ class Outbox:
 
     def flush_in(self, linger: float) -> None:
         """Write what rides after so many seconds at the latest."""
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if here is self._loop:
+        if self._is_here():
             self._schedule(linger)
         else:
             self._loop.call_soon_threadsafe(self._schedule, linger)
+
+    def _is_here(self) -> bool:
+        """Whether this is the thread of the event loop."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
 
     async def commit(
         self,
@@ -113,12 +123,21 @@ class Outbox:
             DatabaseLost: the database was away for too long. What rode still rides.
         """
         unit, riding = self._unit(fenced, free, is_wanted)
-        try:
-            answer = await self._group.write(unit)
-        except BaseException:  # whoever stops waiting does not know whether it was written
+        sent = self._group.submit(unit)
+        with self._lock:
+            self._under_way.add(sent)
+        sent.add_done_callback(partial(self._landed, unit, riding))
+        return self._own(unit, riding, await asyncio.shield(sent))
+
+    def _landed(self, unit: Unit, riding: Unit, sent: asyncio.Future[Answer]) -> None:
+        """A unit was answered, whether or not somebody still waits for it."""
+        if sent.exception() is None:
+            self._tell_all(unit, sent.result())
+        else:
             self._back(riding)
-            raise
-        return self._settle(unit, riding, answer)
+        with self._landing:
+            self._under_way.discard(sent)
+            self._landing.notify_all()
 
     def commit_now(
         self,
@@ -126,24 +145,36 @@ class Outbox:
         free: Sequence[Write] = (),
         is_wanted: Callable[[], bool] | None = None,
     ) -> list[str]:
-        """As `commit`, from any thread; blocks."""
+        """As `commit`, from any thread; blocks, also for what the run has under way on the loop.
+
+        On the loop itself there is no waiting for that, and the two may land in either order.
+        """
+        self._let_land()
         unit, riding = self._unit(fenced, free, is_wanted)
         try:
             answer = self._group.write_now(unit)
-        except BaseException:  # whoever stops waiting does not know whether it was written
+        except BaseException:
             self._back(riding)
             raise
-        return self._settle(unit, riding, answer)
+        self._tell_all(unit, answer)
+        return self._own(unit, riding, answer)
+
+    def _let_land(self) -> None:
+        if not self._is_here():
+            with self._landing:
+                self._landing.wait_for(lambda: not self._under_way)
 
     async def flush(self) -> None:
-        """Write what rides now, if anything does."""
-        if self._flushing:
-            await asyncio.wait(self._flushing)
-        while self._rides():
-            await self.commit()
+        """Write what rides now, and wait for what is under way."""
+        while self._under_way or self._rides():
+            if self._under_way:
+                await asyncio.wait(self._under_way)
+            else:
+                await self.commit()
 
     def flush_now(self) -> None:
         """As `flush`, from any thread; blocks."""
+        self._let_land()
         while self._rides():
             self.commit_now()
 
@@ -160,6 +191,7 @@ class Outbox:
             except Fenced:
                 continue
             else:
+                self.is_closed = True
                 return
 
     async def _one_by_one(self) -> None:
@@ -179,8 +211,7 @@ class Outbox:
                     self._back(left)
                 raise
             else:
-                with suppress(Fenced):
-                    self._settle(unit, unit, answer)
+                self._tell_all(unit, answer)
             del alone[0]
 
     def _rides(self) -> bool:
@@ -201,12 +232,13 @@ class Outbox:
         is_wanted: Callable[[], bool] | None = None,
     ) -> tuple[Unit, Unit]:
         """The unit to commit, and the part of it that rode."""
+        own = sum(len(write.values) for write in (*fenced, *free))
         with self._lock:
             hold = self._hold
             fence = Fence(hold.tenant, hold.run_id, hold.epoch, self._steps, self._calls)
             # results first; what does not fit into one statement rides on
-            results, self._free = _fitting(self._free, MOST_VALUES)
-            room = MOST_VALUES - sum(len(write.values) for write in results)
+            results, self._free = _fitting(self._free, MOST_VALUES - own)
+            room = MOST_VALUES - own - sum(len(write.values) for write in results)
             others, self._fenced = _fitting(self._fenced, room)
             riding = Unit(fence, tuple(others), tuple(results))
         whole = Unit(fence, (*fenced, *riding.fenced), (*free, *riding.free))
@@ -218,14 +250,18 @@ class Outbox:
             self._fenced[:0] = riding.fenced
             self._free[:0] = riding.free
 
-    def _settle(self, unit: Unit, riding: Unit, answer: Answer) -> list[str]:
-        """Log what is committed, and give what the caller's own writes said."""
+    def _tell_all(self, unit: Unit, answer: Answer) -> None:
+        """Log what is committed, and see to what was not written."""
         for write, said in zip(unit.free, answer.free, strict=True):
             self._tell(write, said)
+        if answer.held:
+            for write, said in zip(unit.fenced, answer.fenced, strict=True):
+                self._tell(write, said)
+
+    def _own(self, unit: Unit, riding: Unit, answer: Answer) -> list[str]:
+        """What the caller's own writes said."""
         if not answer.held:
             raise Fenced(f"Run {self._hold.run_id} is no longer held by this worker.")
-        for write, said in zip(unit.fenced, answer.fenced, strict=True):
-            self._tell(write, said)
         own = len(unit.fenced) - len(riding.fenced), len(unit.free) - len(riding.free)
         return [*answer.fenced[: own[0]], *answer.free[: own[1]]]
 
@@ -256,7 +292,8 @@ class Outbox:
 
     async def _flush_aside(self) -> None:
         try:
-            await self.commit()
+            if self._rides():
+                await self.commit()
         except Fenced:
             return  # the next write of the run is told
         except DatabaseLost as error:

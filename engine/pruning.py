@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import ormsgpack
 
-from .channel_values import Entry, Reader
+from .channel_values import chain_of, entries_of, joined
 from .errors import Conflict
 from .group_commit import Query
 from .step_rows import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
-    from langgraph.checkpoint.serde.base import SerializerProtocol
+    from .channel_values import Entry
 
     Ask = Callable[[Query], list[tuple[Any, ...]]]
 
@@ -65,7 +65,7 @@ def delete_all(ask: Ask, run: Run) -> None:
         ask(Query(text, (run.tenant, run.id)))
 
 
-def keep_latest(ask: Ask, serde: SerializerProtocol, run: Run) -> None:
+def keep_latest(ask: Ask, run: Run) -> None:
     """Take all but the newest checkpoint of each namespace away.
 
     Where a channel's value is in the writes of earlier steps, those stay back to where it is whole.
@@ -79,14 +79,14 @@ def keep_latest(ask: Ask, serde: SerializerProtocol, run: Run) -> None:
             kept.add(parent)
             open_channels -= parents[parent].channels
             stays = parent
-        remove(ask, serde, Place(run.tenant, run.id, ns, ""), parents.keys() - kept)
+        remove(ask, Place(run.tenant, run.id, ns, ""), parents.keys() - kept)
 
 
-def delete_tagged(ask: Ask, serde: SerializerProtocol, run: Run, tags: Sequence[str]) -> None:
+def delete_tagged(ask: Ask, run: Run, tags: Sequence[str]) -> None:
     """Take the checkpoints away whose metadata names one of these run ids of LangGraph's."""
     for ns, steps in _known(ask, run).items():
         gone = {step.id for step in steps if step.tag in tags}
-        remove(ask, serde, Place(run.tenant, run.id, ns, ""), gone)
+        remove(ask, Place(run.tenant, run.id, ns, ""), gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def copy_all(tenant: str, source: UUID, target: UUID) -> Query:
     )
 
 
-def remove(ask: Ask, serde: SerializerProtocol, place: Place, gone: Iterable[str]) -> None:
+def remove(ask: Ask, place: Place, gone: Iterable[str]) -> None:
     """Take these steps of one namespace away."""
     gone = set(gone)
     if not gone:
@@ -149,7 +149,7 @@ def remove(ask: Ask, serde: SerializerProtocol, place: Place, gone: Iterable[str
     entries = {row[2]: unpack_entries(row[6]) for row in rows}
     for row in rows:
         if row[2] not in gone:
-            _make_whole(ask, serde, read_step(place.tenant, row[:6]), entries, gone)
+            _make_whole(ask, read_step(place.tenant, row[:6]), entries, gone)
     for table, column in (("step_writes", "step_id"), ("steps", "id")):
         delete = f"delete from {table} where tenant_id = $1 and run_id = $2 and ns = $3"  # noqa: S608 - two names
         ask(Query(f"{delete} and {column} = any($4::text[])", (*where, sorted(gone))))
@@ -174,19 +174,16 @@ def _keep_writes(ask: Ask, place: Place, rows: Sequence[tuple[Any, ...]], gone: 
 
 def _make_whole(
     ask: Ask,
-    serde: SerializerProtocol,
     step: Step,
     entries: Mapping[str, dict[str, Entry]],
     gone: set[str],
 ) -> None:
     """Store the channels whole that rest on a step that goes."""
-    reader = Reader(serde, entries)
     refs, own = dict(step.refs), dict(entries[step.place.step])
     for name, (at, _) in step.refs.items():
-        if gone.isdisjoint(reader.chain(name, at)):
+        if gone.isdisjoint(chain_of(entries, name, at)):
             continue
-        value, _ = reader.value(name, at)
-        own[name] = Entry(*serde.dumps_typed(value))
+        own[name] = joined(entries_of(entries, name, at))
         refs[name] = (step.place.step, step.place.step)
     if refs == step.refs:
         return

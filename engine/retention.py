@@ -46,10 +46,6 @@ class Pruned:
 
 def prune(db: Database, retention: Retention, *, tenant: str, by: str) -> Pruned:
     """Take checkpoints away, each run in a transaction of its own with its audit entry."""
-    # late: the saver's serialiser comes with LangGraph, which costs a second
-    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer  # noqa: PLC0415
-
-    serde = JsonPlusSerializer()
     with db.begin() as conn:
         due = execute(
             conn,
@@ -60,11 +56,11 @@ def prune(db: Database, retention: Retention, *, tenant: str, by: str) -> Pruned
             keep_latest=retention.keep_latest,
         ).scalars()
         runs = list(due)
-    gone = [_prune_run(db, retention, serde, pruning.Run(tenant, run_id), by) for run_id in runs]
+    gone = [_prune_run(db, retention, pruning.Run(tenant, run_id), by) for run_id in runs]
     return Pruned(len(runs), sum(gone))
 
 
-def _prune_run(db: Database, retention: Retention, serde: Any, run: pruning.Run, by: str) -> int:
+def _prune_run(db: Database, retention: Retention, run: pruning.Run, by: str) -> int:
     def ask(query: Query) -> list[tuple[Any, ...]]:
         driver: Any = conn.connection.driver_connection
         cursor = RawCursor(driver)
@@ -75,7 +71,7 @@ def _prune_run(db: Database, retention: Retention, serde: Any, run: pruning.Run,
         pruning.lock(ask, run)
         before = _steps(conn, run.tenant, run.id)
         if retention.keep_latest:
-            pruning.keep_latest(ask, serde, run)
+            pruning.keep_latest(ask, run)
         else:
             pruning.delete_all(ask, run)
         gone = before - _steps(conn, run.tenant, run.id)

@@ -130,8 +130,8 @@ class StepSaver(BaseCheckpointSaver[float]):
         task_path: str = "",
     ) -> None:
         """Keep what a task wrote until its step is done; store what cannot wait."""
-        if now := self._kept(config, writes, task_id, task_path):
-            await self._commit(now)
+        if self._kept(config, writes, task_id, task_path):
+            await self._flush()
 
     def put_writes(
         self,
@@ -141,8 +141,8 @@ class StepSaver(BaseCheckpointSaver[float]):
         task_path: str = "",
     ) -> None:
         """As `aput_writes`; blocks."""
-        if now := self._kept(config, writes, task_id, task_path):
-            self._commit_now(now)
+        if self._kept(config, writes, task_id, task_path):
+            self._flush_now()
 
     def _row(
         self,
@@ -161,13 +161,14 @@ class StepSaver(BaseCheckpointSaver[float]):
 
     def _kept(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
-    ) -> Sequence[Write]:
+    ) -> bool:
+        """Take a task's writes in; whether to store them at once."""
         self._task_done(task_id, [channel for channel, _ in writes])
         place = self._place(config, config["configurable"]["checkpoint_id"])
-        now: Sequence[Write] = self._buffer.keep(self.serde, place, writes, task_id, path)
-        if self._outbox is not None and not now:
+        cannot_wait = self._buffer.keep(self.serde, place, writes, task_id, path)
+        if self._outbox is not None and not cannot_wait:
             self._outbox.flush_in(_LINGER)
-        return now
+        return cannot_wait
 
     async def _commit(self, writes: Sequence[Write]) -> None:
         if self._outbox is not None:
@@ -181,6 +182,19 @@ class StepSaver(BaseCheckpointSaver[float]):
         else:
             self._group.write_now(Unit(None, tuple(writes)))
 
+    async def _flush(self) -> None:
+        """Store what is kept."""
+        if self._outbox is not None:
+            await self._outbox.flush()
+        elif loose := self._buffer.loose():
+            await self._commit(loose)
+
+    def _flush_now(self) -> None:
+        if self._outbox is not None:
+            self._outbox.flush_now()
+        elif loose := self._buffer.loose():
+            self._commit_now(loose)
+
     def _place(self, config: RunnableConfig, step: str) -> Place:
         named = config["configurable"]
         return Place(self._tenant, run_of(named["thread_id"]), named.get("checkpoint_ns", ""), step)
@@ -191,8 +205,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         """The checkpoint that the config names, or the newest."""
         if self._has_nothing(config):
             return None
-        if self._outbox is not None:
-            await self._outbox.flush()
+        await self._flush()
         found: CheckpointTuple | None = await self._aread(self._get(config))
         return found
 
@@ -218,8 +231,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """Checkpoints, newest first."""
-        if self._outbox is not None:
-            await self._outbox.flush()
+        await self._flush()
         for step in await self._aread(self._steps(config, filter, before, limit)):
             (found,) = await self._aread(read_tuples(self.serde, [step]))
             yield found.tuple
@@ -271,7 +283,7 @@ class StepSaver(BaseCheckpointSaver[float]):
             else:
                 self._prune(
                     run_of(thread_id),
-                    lambda ask, run: pruning.keep_latest(ask, self.serde, run),
+                    pruning.keep_latest,
                 )
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
@@ -286,9 +298,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         """As `adelete_for_runs`; blocks."""
         self._flush_now()
         for (run_id,) in self._group.fetch_now(pruning.tagged_runs(self._tenant, run_ids)):
-            self._prune(
-                run_id, lambda ask, run: pruning.delete_tagged(ask, self.serde, run, run_ids)
-            )
+            self._prune(run_id, lambda ask, run: pruning.delete_tagged(ask, run, run_ids))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy every checkpoint of a run to another run."""
@@ -311,10 +321,6 @@ class StepSaver(BaseCheckpointSaver[float]):
 
     async def _aprune(self, work: Callable[..., None], *given: Any, **named: Any) -> None:
         await asyncio.to_thread(work, *given, **named)
-
-    def _flush_now(self) -> None:
-        if self._outbox is not None:
-            self._outbox.flush_now()
 
     def _get(self, config: RunnableConfig) -> Reading:
         named = config["configurable"]

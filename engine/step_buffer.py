@@ -106,8 +106,8 @@ class StepBuffer:
         writes: Sequence[tuple[str, Any]],
         task_id: str,
         task_path: str,
-    ) -> Sequence[Write]:
-        """Take a task's writes in; what has to be stored at once: errors, interrupts, answers."""
+    ) -> bool:
+        """Take a task's writes in; whether to store them at once: errors, interrupts, answers."""
         mine = [
             TaskWrite(
                 task_id,
@@ -120,9 +120,7 @@ class StepBuffer:
         ]
         with self._lock:
             self._written.setdefault(place, []).extend(mine)
-        if not self._remembers or any(write.idx < 0 for write in mine):
-            return self.loose()
-        return ()
+        return not self._remembers or any(write.idx < 0 for write in mine)
 
     def loose(self) -> Sequence[Write]:
         """What tasks of unfinished steps wrote; it is no longer kept after that."""

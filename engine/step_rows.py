@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import ormsgpack
 from langgraph.checkpoint.base import CheckpointTuple, writes_sort_key
 
-from .channel_values import Entry, Head, Reader, head
+from .channel_values import Entry, Head, decode, entries_of, head
 from .database import storable
 from .group_commit import Query, Write
 
@@ -300,10 +300,10 @@ def _found(
     writes: Sequence[TaskWrite],
     with_heads: bool,  # noqa: FBT001
 ) -> Found:
-    reader = Reader(serde, rows)  # a new one, so that no two checkpoints share what can be changed
     values, heads = dict(step.small), {}
     for name, (at, base) in step.refs.items():
-        values[name], entries = reader.value(name, at)
+        entries = entries_of(rows, name, at)
+        values[name] = decode(serde, entries)  # anew: no two checkpoints share what can change
         if with_heads:
             heads[name] = head(serde, at, base, values[name], entries)
     checkpoint: Any = {**step.checkpoint, "id": step.place.step, "channel_values": values}

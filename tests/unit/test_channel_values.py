@@ -15,7 +15,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from interlock.engine import channel_values
-from interlock.engine.channel_values import Entry, Head, Reader, encode, head, is_small
+from interlock.engine.channel_values import (
+    Entry,
+    Head,
+    decode,
+    encode,
+    entries_of,
+    head,
+    is_small,
+    joined,
+)
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Send
@@ -145,18 +154,21 @@ class Versions:
     def forget(self) -> None:
         """Go on as another executor does: from what it has read."""
         if self.head is not None:
-            value, entries = Reader(SERDE, self.rows).value(CHANNEL, self.head.at)
+            entries = self.chain()
+            value = decode(SERDE, entries)
             self.head = head(SERDE, self.head.at, self.head.base, value, entries)
 
     def check(self) -> None:
         """Every version, and nothing else."""
         for at, expected in self.at:
-            assert stored(Reader(SERDE, self.rows).value(CHANNEL, at)[0]) == expected
+            entries = entries_of(self.rows, CHANNEL, at)
+            assert stored(decode(SERDE, entries)) == expected
+            assert stored(decode(SERDE, [joined(entries)])) == expected
 
     def chain(self) -> list[Entry]:
         """What the last version is made of."""
         assert self.head
-        return Reader(SERDE, self.rows).value(CHANNEL, self.head.at)[1]
+        return entries_of(self.rows, CHANNEL, self.head.at)
 
 
 def _append(value: list[Any], data: st.DataObject) -> None:
@@ -344,17 +356,17 @@ def test_a_value_whose_row_is_missing_is_an_error() -> None:
     for step in list(versions.rows):
         rows = {name: row for name, row in versions.rows.items() if name != step}
         with pytest.raises(KeyError, match=step):
-            Reader(SERDE, rows).value(CHANNEL, "0002")
+            entries_of(rows, CHANNEL, "0002")
 
 
 def test_two_readings_share_nothing_that_can_be_changed() -> None:
     versions = Versions()
     versions.put([["a"]])
     versions.put([["a"], ["b"]])
-    reader = Reader(SERDE, versions.rows)
-    reader.value(CHANNEL, "0001")[0][0].append("changed")
-    assert reader.value(CHANNEL, "0001")[0] == [["a"], ["b"]]
-    assert reader.value(CHANNEL, "0000")[0] == [["a"]]
+    last, first = (entries_of(versions.rows, CHANNEL, at) for at in ("0001", "0000"))
+    decode(SERDE, last)[0].append("changed")
+    assert decode(SERDE, last) == [["a"], ["b"]]
+    assert decode(SERDE, first) == [["a"]]
 
 
 @pytest.mark.parametrize(

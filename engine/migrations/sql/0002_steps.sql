@@ -162,6 +162,21 @@ begin
                          or (new.state in ('succeeded', 'failed') and new.effect = 'read')))) then
             raise exception 'a call cannot begin as %', new.state using errcode = 'IL001';
         end if;
+        if new.state in ('executing', 'succeeded', 'failed') and not exists (
+            select from runs r
+            where r.tenant_id = new.tenant_id and r.id = new.run_id and r.status = 'running') then
+            raise exception 'no call starts in a run that nobody executes' using errcode = 'IL003';
+        end if;
+        if new.state in ('executing', 'succeeded', 'failed') and (
+            new.start_token is null or new.started_at is null
+            or (new.finished_at is null) <> (new.state = 'executing')
+            or (new.state = 'executing' and new.error is not null)) then
+            raise exception 'a call that begins as % has too much or too little said of it', new.state
+                using errcode = 'IL002';
+        end if;
+        if new.attested_by is not null then
+            raise exception 'nobody can have attested a call that begins' using errcode = 'IL002';
+        end if;
         return new;
     end if;
     if (new.tenant_id, new.id, new.run_id, new.key, new.revision, new.ns, new.task_id, new.tool,

@@ -9,6 +9,9 @@ from guards_of_calls import (
     ANSWERED,
     APPROVED,
     BORN,
+    BORN_IN_HAND,
+    BORN_UNATTESTED,
+    BORN_WHOLE,
     DANGER_ZONE,
     DIGEST,
     FOLLOWS,
@@ -339,6 +342,34 @@ def what_may_have_to_be_undone_cannot_be_born_over(rows: Rows, state: str) -> It
     yield
     result = {"result_type": "json", "result": b"1"} if state == "succeeded" else {}
     rows.propose(state=state, starts=1, effect="reversible", **result)
+
+
+@attacks(dict.fromkeys(("queued", "waiting"), (BORN_IN_HAND,)))
+def a_call_cannot_be_born_started_in_a_run_that_is(rows: Rows, status: str) -> Iterator[None]:
+    run_id = rows.run(status)
+    yield
+    rows.propose(run_id, "executing", starts=1)
+
+
+_SAID = {
+    "executing-without-a-token": {"start_token": None},
+    "executing-at-no-time": {"started_at": None},
+    "executing-and-over": {"finished_at": "now"},
+    "executing-and-failed": {"error": "it broke"},
+    "failed-and-not-over": {"finished_at": None},
+}
+
+
+@attacks(dict.fromkeys(_SAID, (BORN_WHOLE,)))
+def a_started_call_cannot_be_born(rows: Rows, how: str) -> Iterator[None]:
+    yield
+    rows.propose(state=how.partition("-")[0], starts=1, **_SAID[how])
+
+
+@attacks(dict.fromkeys(("allowed", "executing", "failed"), (BORN_UNATTESTED,)))
+def nobody_can_attest_a_call_that_is_born(rows: Rows, state: str) -> Iterator[None]:
+    yield
+    rows.propose(state=state, starts=int(state != "allowed"), attested_by="dana")
 
 
 @attack(BORN)

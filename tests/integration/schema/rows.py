@@ -230,6 +230,9 @@ class Rows:
             **columns,
         }
         row.setdefault("digest", digest_of(row))
+        if state in ("executing", "succeeded", "failed"):
+            started = {"start_token": uuid7(), "started_at": "now"}
+            row = {**started, "finished_at": None if state == "executing" else "now", **row}
         self.insert("calls", **row)
         self.audit("call.born", subject=row["id"], state=state)
         return Call(row["id"], run_id, key, row["digest"], row["approval_id"])

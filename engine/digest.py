@@ -32,9 +32,9 @@ def _is_simple(value: Any) -> Any:
 
     It differs in numbers that are no small integers, and in the order of keys beyond ASCII.
     """
-    kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         return value.isascii()
+    kind = type(value)
     if kind is dict:
         return all(
             type(key) is str and key.isascii() and _is_simple(part) for key, part in value.items()

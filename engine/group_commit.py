@@ -36,6 +36,8 @@ _LANES = 2
 """Statements that one worker has under way at a time; more only make smaller groups."""
 _READERS = 4
 """Connections for reading checkpoints, opened as needed."""
+_FEW = 8
+"""Units that are not worth being shared out over two statements."""
 _MOST = 64
 """Units that share a statement."""
 MOST_VALUES = 30_000
@@ -128,6 +130,7 @@ class GroupCommit:
         self._url = url
         self._queue: deque[_Waiting] = deque()
         self._free = [Lane(url) for _ in range(_LANES)]
+        self._aside = Lane(url)
         self._busy: set[UUID] = set()
         self._sending: set[asyncio.Task[None]] = set()
         how = {**CONNECTION, "autocommit": True}
@@ -166,7 +169,7 @@ class GroupCommit:
         """Close; whoever still waits for an answer gets it first."""
         while self._sending:
             await asyncio.wait(self._sending)
-        for lane in self._free:
+        for lane in (*self._free, self._aside):
             await lane.close()
         await self._readers.close()
         self._pool.close()
@@ -185,9 +188,10 @@ class GroupCommit:
 
         The future's errors are those of `write`; cancelling it does not take the unit back.
         """
-        waiting = _Waiting(unit, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(unit, loop.create_future())
         self._queue.append(waiting)
-        self._pump()
+        loop.call_soon(self._pump)  # so that what comes in the same turn of the loop goes together
         return waiting.answer
 
     def _pump(self) -> None:
@@ -200,7 +204,8 @@ class GroupCommit:
         batch: list[_Waiting] = []
         passed: list[_Waiting] = []
         room = MOST_VALUES
-        while self._queue and len(batch) < _MOST and room > 0:
+        most = min(_MOST, max(_FEW, -(-len(self._queue) // len(self._free))))
+        while self._queue and len(batch) < most and room > 0:
             waiting = self._queue.popleft()
             fence = waiting.unit.fence
             if fence is not None and fence.run_id in self._busy:
@@ -268,6 +273,19 @@ class GroupCommit:
                     return await _arows(AsyncRawCursor(conn), query)
             except psycopg.Error as error:
                 await asyncio.sleep(again.after(error))
+
+    async def ask(self, query: Query) -> list[list[bytes | None]]:
+        """The rows of a statement as text, which is tried once; one at a time.
+
+        Raises:
+            DatabaseLost: the database is away; whether it was carried out is not known.
+        """
+        try:
+            return await self._aside.ask(query.text.encode(), query.values)
+        except psycopg.Error as error:
+            if not is_lost(error):
+                raise
+            raise DatabaseLost(f"The database cannot be used: {first_line(error)}.") from error
 
     def write_now(self, unit: Unit) -> Answer:
         """As `write`, from any thread, as a statement of its own."""

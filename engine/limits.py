@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
@@ -33,13 +33,13 @@ class Limits:
         Raises:
             UsageError: with the cap's name.
         """
-        for name, value in asdict(self).items():
+        for name, value in self.as_json().items():
             if type(value) is not int or value < 1:
                 raise UsageError(f"The limit '{name}' is a whole number from 1 up, not {value!r}.")
 
     def as_json(self) -> Mapping[str, int]:
         """The caps by name."""
-        return asdict(self)
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,31 +6,36 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils.compat import uuid7
 
-from .audit import record
-from .database import execute
+from .audit import record, told
+from .database import execute, statement, storable, tell
 from .digest import request_digest
 from .doubt import doubt
 from .errors import Conflict, NotFound, UsageError
+from .group_commit import Query, Write
 from .hold import Hold
 from .journal import find
 from .lifecycle import CallState, Exit, RunStatus
 from .limits import Limits, Usage
-from .wake import note_run
+from .wake import note_run, run_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from uuid import UUID
 
     from sqlalchemy import Connection
 
     from .database import Database
 
+log = structlog.get_logger()
+
 CHANNEL = "interlock"
 """The notification that something may be due; a hint, never needed."""
+_ENDED = "run.ended"
 
 
 class InvalidInput(UsageError):
@@ -134,40 +139,34 @@ def hint(db: Database) -> None:
         conn.exec_driver_sql("select pg_notify(%s, '')", (CHANNEL,))
 
 
-def claim(
-    conn: Connection,
-    *,
-    tenant: str,
-    worker_id: UUID,
-    agents: Mapping[str, str],
-    free: int,
-) -> list[Claim]:
-    """Take up to `free` due runs; `agents` maps names to fingerprints."""
-    rows = execute(
-        conn,
-        "claim_runs",
-        tenant=tenant,
-        worker_id=worker_id,
-        agents=list(agents),
-        fingerprints=list(agents.values()),
-        free=free,
-    ).all()
-    claims = []
-    for row in rows:
-        hold = Hold(row.tenant_id, row.id, row.agent, row.epoch, worker_id)
-        limits = Limits(row.limit_steps, row.limit_calls, row.limit_seconds, row.limit_repeats)
-        usage = Usage(row.used_steps, row.used_calls, row.used_ms)
-        claims.append(Claim(hold, row.fingerprint, row.want, row.input, limits, usage))
-        note_run(
-            conn,
-            row.tenant_id,
-            row.id,
-            "run.claimed",
-            f"worker:{worker_id}",
-            RunStatus.RUNNING,
-            {"epoch": row.epoch},
-        )
-    return claims
+def claiming(*, tenant: str, worker_id: UUID, agents: Mapping[str, str], free: int) -> Query:
+    """Take up to `free` due runs; `agents` maps names to fingerprints. For `claimed` to read."""
+    actor = f"worker:{worker_id}"
+    names, fingerprints = list(agents), list(agents.values())
+    values = (tenant, worker_id, names, fingerprints, free, actor)
+    return Query(statement("claim_runs"), (*values, *_entry_of_a_claim(tenant, actor)))
+
+
+def _entry_of_a_claim(tenant: str, actor: str) -> tuple[str, str, str]:
+    """The audit entry, up to the epoch, from there to the run's id, and the rest."""
+    nil = UUID(int=0)
+    entry = run_entry(tenant, nil, "run.claimed", actor, RunStatus.RUNNING, {"epoch": 0}).decode()
+    head, _, rest = entry.partition('"epoch":0')
+    middle, _, tail = rest.partition(str(nil))
+    return f'{head}"epoch":', middle, tail
+
+
+def claimed(rows: Sequence[Sequence[Any]], worker_id: UUID) -> list[Claim]:
+    """The runs that a claim took."""
+    return [_claim(json.loads(row), worker_id) for (row,) in rows]
+
+
+def _claim(row: Mapping[str, Any], worker_id: UUID) -> Claim:
+    hold = Hold(row["tenant_id"], UUID(row["id"]), row["agent"], row["epoch"], worker_id)
+    caps = (row["limit_steps"], row["limit_calls"], row["limit_seconds"], row["limit_repeats"])
+    usage = Usage(row["used_steps"], row["used_calls"], row["used_ms"])
+    log.info("run.claimed", **told(_worker(hold), run_id=hold.run_id))
+    return Claim(hold, row["fingerprint"], row["want"], row["input"], Limits(*caps), usage)
 
 
 def park(conn: Connection, held: Claim, *, active_ms: int) -> None:
@@ -213,25 +212,54 @@ def end(
     actor: str | None = None,
 ) -> bool:
     """End a run, and with it what it left open. False when the run is no longer held."""
-    ended = execute(
-        conn,
-        "end_run",
-        **_held(hold),
-        exit=exit,
-        reason=reason,
-        output=None if output is None else json.dumps(output),
-        active_ms=active_ms,
-        status=status,
-    ).one_or_none()
-    if ended is None:
+    row = execute(conn, "lock_run", tenant=hold.tenant, run_id=hold.run_id).one()
+    if (row.epoch, row.status) != (hold.epoch, status):
         return False
     actor = actor or _worker(hold)
-    if ended.has_calls:
-        _doubt_unfinished(conn, hold)
-        _close_leftovers(conn, hold, f"The run ended: {exit}.", actor)
-    detail = {"exit": exit, "reason": reason}
-    note_run(conn, hold.tenant, hold.run_id, "run.ended", actor, RunStatus.ENDED, detail)
+    _doubt_unfinished(conn, hold)
+    _close_leftovers(conn, hold, f"The run ended: {exit}.", actor)
+    tell(conn, _ENDED, **told(actor, run_id=hold.run_id))
+    values = _end(hold, exit, reason, output, active_ms, status, actor)
+    execute(conn, "end_run", **values)
     return True
+
+
+def ending(
+    hold: Hold,
+    *,
+    exit: Exit,  # noqa: A002 - the word of the glossary
+    reason: str,
+    output: Any = None,
+    active_ms: int = 0,
+) -> Write:
+    """The end of a run that left nothing open; it says `open` where it did, and is not written."""
+    actor = _worker(hold)
+    values = _end(hold, exit, reason, output, active_ms, RunStatus.RUNNING, actor)
+    ids = told(actor, run_id=hold.run_id)
+    return Write("end_run", tuple(storable(v) for v in values.values()), _ENDED, ids)
+
+
+def _end(
+    hold: Hold,
+    exit: Exit,  # noqa: A002 - the word of the glossary
+    reason: str,
+    output: Any,
+    active_ms: int,
+    status: RunStatus,
+    actor: str,
+) -> dict[str, Any]:
+    """What `end_run` takes, in its order."""
+    detail = {"exit": exit, "reason": reason}
+    return {
+        **_held(hold),
+        "status": str(status),
+        "exit": str(exit),
+        "reason": reason,
+        "output": None if output is None else json.dumps(output),
+        "active_ms": active_ms,
+        "actor": actor,
+        "entry": run_entry(hold.tenant, hold.run_id, _ENDED, actor, RunStatus.ENDED, detail),
+    }
 
 
 def _doubt_unfinished(conn: Connection, hold: Hold) -> None:

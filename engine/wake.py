@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .audit import record
+from .audit import entry_bytes, record
 from .database import execute
 from .lifecycle import RunStatus
 
@@ -41,4 +41,18 @@ def note_run(
         subject=run_id,
         state=status,
         detail=detail,
+    )
+
+
+def run_entry(
+    tenant: str,
+    run_id: UUID,
+    event: str,
+    actor: str,
+    status: RunStatus,
+    detail: Mapping[str, Any],
+) -> bytes:
+    """The audit entry of a run's own transition."""
+    return entry_bytes(
+        tenant=tenant, event=event, actor=actor, run_id=run_id, state=status, detail=detail
     )

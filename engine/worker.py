@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,16 @@ from . import runs
 from .approvals import expire_due
 from .audit import record
 from .database import execute, first_line
-from .errors import CancelRequested, said
+from .errors import CancelRequested, DatabaseLost, said
 from .execution import Ended, Execution, Parked, Released
-from .group_commit import GroupCommit
+from .group_commit import GroupCommit, Unit
 from .lease import Lease
 from .lifecycle import Exit
 from .strict import require_strict
 from .versions import changed, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -134,7 +134,7 @@ class Worker:
             if loop.time() >= next_sweep:
                 await self._aside(self._guarded, self._sweep)
                 next_sweep = loop.time() + self._settings.poll_seconds
-            for claim, term in await self._aside(self._guarded, self._claim) or ():
+            for claim, term in await self._claim(commit):
                 task = asyncio.create_task(self._execute(commit, claim, term))
                 self._tasks[task] = claim.hold
                 task.add_done_callback(self._tasks.pop)
@@ -151,32 +151,35 @@ class Worker:
             await asyncio.wait(self._tasks)
         log.info("worker.stopped", worker_id=str(self.id))
 
-    def _guarded(self, work: Callable[[], Any]) -> Any:
+    def _guarded(self, work: Callable[[], object]) -> None:
+        with self._guarding():
+            work()
+
+    @contextmanager
+    def _guarding(self) -> Iterator[None]:
         """The loop's edge: without the database there is nothing to do but to try again."""
         try:
-            return work()
-        except (SQLAlchemyError, psycopg.Error, OSError) as error:
+            yield
+        except (DatabaseLost, SQLAlchemyError, psycopg.Error, OSError) as error:
             log.warning("worker.database_lost", error=first_line(error))
         except Exception:  # the loop must not end before its worker is told to
             log.exception("worker.round_failed")
-        return None
 
-    def _claim(self) -> list[tuple[Claim, int]]:
+    async def _claim(self, commit: GroupCommit) -> list[tuple[Claim, int]]:
         """Claims, each with the lease's term that it was made in."""
         free = self._settings.concurrency - len(self._tasks)
         if free < 1 or not self._lease.is_good():
             return []
         term = self._lease.term()
-        fingerprints = {name: agent.fingerprint for name, agent in self._agents.items()}
-        with self._db.begin() as conn:
-            claims = runs.claim(
-                conn,
-                tenant=self._settings.tenant,
-                worker_id=self.id,
-                agents=fingerprints,
-                free=free,
-            )
-        return [(claim, term) for claim in claims]
+        query = runs.claiming(
+            tenant=self._settings.tenant,
+            worker_id=self.id,
+            agents={name: agent.fingerprint for name, agent in self._agents.items()},
+            free=free,
+        )
+        with self._guarding():
+            return [(claim, term) for claim in runs.claimed(await commit.ask(query), self.id)]
+        return []
 
     def _sweep(self) -> None:
         expire_due(self._db)
@@ -206,19 +209,23 @@ class Worker:
             execution.drain()
         try:
             ending = await execution.run()
-            await self._aside(self._close, execution, ending)
+            await self._close(commit, execution, ending)
         except Exception as error:  # the edge: whatever it is, the run must not be left hanging
             log.exception("run.broke", **ids)
             ending = Ended(Exit.FAILED, f"The engine failed: {said(error)}")
-            await self._aside(self._close, execution, ending)
+            await self._aside(self._let_go, execution, ending)
         finally:
             del self._executing[claim.hold]
 
     def _choose_version(self, claim: Claim, agent: Agent) -> None:
         self._db.retry(lambda conn: choose(conn, claim, agent), patience=float("inf"))
 
-    def _close(self, execution: Execution, ending: Ending) -> None:
-        """Write the ending down, however long the database is away."""
+    async def _close(self, commit: GroupCommit, execution: Execution, ending: Ending) -> None:
+        if not (isinstance(ending, Ended) and await _end_at_once(commit, execution, ending)):
+            await self._aside(self._let_go, execution, ending)
+
+    def _let_go(self, execution: Execution, ending: Ending) -> None:
+        """Write the ending down, with what was left open, however long the database is away."""
         claim, hold = execution.claim, execution.claim.hold
         active_ms = execution.gate.active_ms()
 
@@ -253,6 +260,25 @@ class Worker:
             except psycopg.Error as error:
                 log.warning("worker.listener_lost", error=first_line(error))
             await asyncio.sleep(1.0)
+
+
+async def _end_at_once(commit: GroupCommit, execution: Execution, ended: Ended) -> bool:
+    """End a run with others that end; false where it has more to it than that."""
+    write = runs.ending(
+        execution.claim.hold,
+        exit=ended.exit,
+        reason=ended.reason,
+        output=ended.output,
+        active_ms=execution.gate.active_ms(),
+    )
+    try:
+        answer = await commit.write(Unit(None, free=(write,)))
+    except DatabaseLost:
+        return False
+    said = answer.free[0]
+    if said == "written" and write.event:
+        log.info(write.event, **(write.ids or {}))
+    return said != "open"
 
 
 def register(conn: Connection, agent: Agent, *, tenant: str, worker_id: UUID) -> None:

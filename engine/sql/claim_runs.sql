@@ -1,18 +1,27 @@
 -- Runs of this worker's own versions; those of a version that no live worker has, too: they ask a
--- person. A claim takes the next epoch, so that whoever held the run before is fenced off.
+-- person. A claim takes the next epoch, so that whoever held the run before is fenced off. Its audit
+-- entry comes in three parts, between which the epoch and the run go.
+-- $1 tenant, $2 worker, $3 agents, $4 fingerprints, $5 free slots, $6 actor, $7-$9 the entry
 with due as (
-    select r.tenant_id, r.id from runs r
-    where r.status = 'queued' and r.tenant_id = %(tenant)s and r.not_before <= clock_timestamp()
-      and (r.fingerprint = any(%(fingerprints)s)
-           or (r.agent = any(%(agents)s) and not exists (
+    select r.id from runs r
+    where r.status = 'queued' and r.tenant_id = $1::text and r.not_before <= clock_timestamp()
+      and (r.fingerprint = any($4::text[])
+           or (r.agent = any($3::text[]) and not exists (
                    select from workers w
                    where w.lease_until > clock_timestamp() and r.fingerprint = any(w.fingerprints))))
     order by r.not_before
-    limit %(free)s
-    for update of r skip locked)
-update runs r
-set status = 'running', epoch = epoch + 1, worker_id = %(worker_id)s,
-    claimed_at = clock_timestamp(), started_at = coalesce(started_at, clock_timestamp())
-from due where r.tenant_id = due.tenant_id and r.id = due.id
-returning r.tenant_id, r.id, r.agent, r.fingerprint, r.epoch, r.want, r.input, r.limit_steps,
-          r.limit_calls, r.limit_seconds, r.limit_repeats, r.used_steps, r.used_calls, r.used_ms
+    limit $5::integer
+    for update of r skip locked),
+claimed as (
+    update runs r
+    set status = 'running', epoch = epoch + 1, worker_id = $2::uuid,
+        claimed_at = clock_timestamp(), started_at = coalesce(started_at, clock_timestamp())
+    where r.tenant_id = $1::text and r.id = any(array(select due.id from due)) -- by the key, always
+    returning r.tenant_id, r.id, r.agent, r.fingerprint, r.epoch, r.want, r.input, r.limit_steps,
+              r.limit_calls, r.limit_seconds, r.limit_repeats, r.used_steps, r.used_calls, r.used_ms),
+noted as (
+    insert into audit_log (tenant_id, event, actor, run_id, subject, state, entry)
+    select c.tenant_id, 'run.claimed', $6::text, c.id, c.id, 'running',
+           convert_to($7::text || c.epoch || $8::text || c.id || $9::text, 'UTF8')
+    from claimed c)
+select row_to_json(c)::text from claimed c

@@ -9,6 +9,7 @@ from uuid import UUID
 import psutil
 import pytest
 from interlock.engine import runs
+from interlock.engine.group_commit import GroupCommit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,15 +103,15 @@ def test_a_claim_whose_answer_was_lost_is_found_out(
     world.caught("model")
     unknown = desk.ask(WIPE)
     fingerprint = desk.run(unknown).fingerprint
-    with database.begin() as conn:
-        # what the worker would have sent, had the connection not broken before the answer came
-        claims = runs.claim(
-            conn,
-            tenant="default",
-            worker_id=UUID(worker.id),
-            agents={"scripted": fingerprint},
-            free=1,
-        )
+    # what the worker would have sent, had the connection not broken before the answer came
+    query = runs.claiming(
+        tenant="default",
+        worker_id=UUID(worker.id),
+        agents={"scripted": fingerprint},
+        free=1,
+    )
+    with GroupCommit(database.url, threads=1) as commit:
+        claims = runs.claimed(commit.fetch_now(query), UUID(worker.id))
     assert [claim.hold.run_id for claim in claims] == [unknown]
     world.let_go("model")
     desk.until_ended(busy)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from ... import runs as queue
 from ...agent import Agent
 from ...database import Database
+from ...group_commit import GroupCommit, Unit
 from ...lease import Lease
 from ...lifecycle import Exit
 from ...schema import migrate
@@ -23,9 +24,9 @@ from .work import TENANT, ample, ask_for, make_known, wait_for, working
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from concurrent.futures import Future
     from uuid import UUID
 
+    from ...group_commit import Answer
     from ...runs import Claim
 
 LEASE_SECONDS = 15.0
@@ -62,7 +63,7 @@ class RunQueue(Contender):
 
     def batch(self, *, jobs: int, slots: int) -> Batch:
         """Create the runs, then claim and end them as a worker does, but for the graph."""
-        db = Database(self.url, pool_size=slots + 1)
+        db = Database(self.url)
         try:
             began = time.perf_counter()
             for number in range(jobs):
@@ -73,7 +74,7 @@ class RunQueue(Contender):
             lease.start([self._agent.fingerprint])
             agents = {self._agent.name: self._agent.fingerprint}
             claimed = time.perf_counter()
-            done = _claim_and_end(db, worker_id, agents, slots)
+            done = asyncio.run(_claim_and_end(self.url, worker_id, agents, slots))
             ended = time.perf_counter()
             lease.stop()
         finally:
@@ -100,29 +101,22 @@ class RunQueue(Contender):
         return waited[1:]
 
 
-def _claim_and_end(db: Database, worker_id: UUID, agents: Mapping[str, str], slots: int) -> int:
-    """Claim up to `slots` runs at a time and end each in a transaction of its own."""
+async def _claim_and_end(url: str, worker_id: UUID, agents: Mapping[str, str], slots: int) -> int:
+    """Claim what there are slots for, and end each run with whatever else ends by then."""
     done = 0
-    in_hand: set[Future[None]] = set()
-    with ThreadPoolExecutor(slots) as threads:
+    in_hand: set[asyncio.Future[Answer]] = set()
+    async with GroupCommit(url, threads=1) as commit:
         while True:
-            with db.begin() as conn:
-                claims = queue.claim(
-                    conn,
-                    tenant=TENANT,
-                    worker_id=worker_id,
-                    agents=agents,
-                    free=slots - len(in_hand),
-                )
-            in_hand |= {threads.submit(_end, db, claim) for claim in claims}
+            free = slots - len(in_hand)
+            query = queue.claiming(tenant=TENANT, worker_id=worker_id, agents=agents, free=free)
+            claims = queue.claimed(await commit.ask(query), worker_id)
+            in_hand |= {commit.submit(_end(claim)) for claim in claims}
             if not in_hand:
                 return done
-            ended, in_hand = wait(in_hand, return_when=FIRST_COMPLETED)
-            for one in ended:
-                one.result()
-            done += len(ended)
+            ended, in_hand = await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
+            done += sum(one.result().free == ["written"] for one in ended)
 
 
-def _end(db: Database, claim: Claim) -> None:
-    with db.begin() as conn:
-        queue.end(conn, claim.hold, exit=Exit.COMPLETED, reason="There was nothing to do.")
+def _end(claim: Claim) -> Unit:
+    write = queue.ending(claim.hold, exit=Exit.COMPLETED, reason="There was nothing to do.")
+    return Unit(None, free=(write,))

@@ -426,8 +426,10 @@ def _resume(lab: Lab, agent: Agent, command: Any, run_id: Any) -> None:
     lease.start([agent.fingerprint])
     with lab.database.begin() as conn:
         wake(conn, tenant="default", run_id=run_id, why="forged", actor="interlock")
-        agents = {agent.name: agent.fingerprint}
-        claim = runs.claim(conn, tenant="default", worker_id=worker_id, agents=agents, free=1)[0]
+    agents = {agent.name: agent.fingerprint}
+    query = runs.claiming(tenant="default", worker_id=worker_id, agents=agents, free=1)
+    with GroupCommit(lab.database.url, threads=1) as claims:
+        (claim,) = runs.claimed(claims.fetch_now(query), worker_id)
 
     threads = ThreadPoolExecutor(2)
 

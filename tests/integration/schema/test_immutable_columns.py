@@ -19,8 +19,6 @@ CHANGES = {
         *("state", "approval_id", "starts", "start_token", "started_at", "finished_at"),
         # the outcome, written once
         *("result_type", "result", "error", "attested_by"),
-        # computed from the others
-        "sameness",
     },
     "approvals": {"state", "closed_at", "closed_by", "close_reason"},
     "runs": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .database import execute, storable, tell
+from .database import at_last, storable, tell
 from .digest import canonical
 
 if TYPE_CHECKING:
@@ -32,19 +32,19 @@ def record(
 ) -> None:
     """Append an entry; its canonical bytes hold everything that the columns repeat for search.
 
-    `subject` and `state` name the row whose state changed: the database refuses to commit such a
-    change without its entry.
+    A transaction's entries are written together, at its end. `subject` and `state` name the row
+    whose state changed: the database refuses to commit such a change without its entry.
     """
     ids = {"run_id": run_id, "call_id": call_id, "approval_id": approval_id}
     tell(conn, event, **told(actor, **ids))
-    execute(
+    at_last(
         conn,
         "append_audit",
         tenant=tenant,
         event=event,
         actor=actor,
         subject=subject,
-        state=state,
+        state=None if state is None else str(state),
         entry=entry_bytes(
             tenant=tenant, event=event, actor=actor, state=state, detail=detail, **ids
         ),

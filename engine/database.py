@@ -32,6 +32,7 @@ CONNECTION: dict[str, Any] = {
 }
 """How every connection is made."""
 _TOLD = "interlock.told"
+_LAST = "interlock.last"
 
 
 class Database:
@@ -60,11 +61,14 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """One transaction: committed at the end of the block, rolled back on an error.
 
-        What `tell` was told in it is logged once it is committed, and not otherwise.
+        What `tell` was told in it is logged once it is committed, and not otherwise; what `at_last`
+        was given runs before it is.
         """
         with self.engine.begin() as conn:
             told = conn.info[_TOLD] = []
+            conn.info[_LAST] = {}
             yield conn
+            run_last(conn)
         for event, ids in told:
             log.info(event, **ids)
 
@@ -156,6 +160,23 @@ def statement(name: str) -> str:
 def tell(conn: Connection, event: str, **ids: Any) -> None:
     """Log an event if and when the transaction is committed."""
     conn.info[_TOLD].append((event, ids))
+
+
+def at_last(conn: Connection, name: str, /, **values: Any) -> None:
+    """Run the statement of that name when the transaction is about to be committed.
+
+    It takes lists: each value is added to those that the same statement was given before.
+    """
+    lists = conn.info[_LAST].setdefault(name, {key: [] for key in values})
+    for key, value in values.items():
+        lists[key].append(storable(value))
+
+
+def run_last(conn: Connection) -> None:
+    """Run what `at_last` was given now."""
+    last, conn.info[_LAST] = conn.info[_LAST], {}
+    for name, lists in last.items():
+        execute(conn, name, **lists)
 
 
 def execute(conn: Connection, name: str, /, **values: Any) -> CursorResult[Any]:

@@ -252,12 +252,23 @@ class RunGate:
 
     def _check_send_before(self, step: Begun) -> None:
         """The last look before the effect: a process that stood still must not act late."""
-        if self._lease.is_good(step.term):
+        if not self._lease.is_good(step.term):
+            if step.call.recovery not in REPEATABLE:
+                self._unsent(step, "The worker had lost its lease before the effect")
+            raise Fenced(f"Run {self._hold.run_id} is no longer held by this worker.")
+        if self.stop is not None:
+            self._unsent(step, "The run was stopped before the effect")
+            raise RunStopped(str(self.stop))
+
+    def _unsent(self, step: Begun, why: str) -> None:
+        """Write down that a start came to nothing, if the start is written; never waits."""
+        outcome = Failed(f"{why}, so nothing was sent.")
+        if step.is_whole:
             return
-        if step.call.recovery not in REPEATABLE:
-            sentence = "The worker had lost its lease before the effect, so nothing was sent."
-            self._record_late(step, Failed(sentence))
-        raise Fenced(f"Run {self._hold.run_id} is no longer held by this worker.")
+        if self._outbox.is_closed:
+            self._record_aside(step, outcome)
+        else:
+            self._outbox.ride(linger=0.0, free=[self._t4(step, outcome)])
 
     # T4 -----------------------------------------------------------------------------------------
 

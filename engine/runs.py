@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils.compat import uuid7
 
 from .audit import record, told
-from .database import execute, statement, storable, tell
+from .database import execute, run_last, statement, storable, tell
 from .digest import request_digest
 from .doubt import doubt
 from .errors import Conflict, NotFound, UsageError
@@ -220,6 +220,7 @@ def end(
     _close_leftovers(conn, hold, f"The run ended: {exit}.", actor)
     tell(conn, _ENDED, **told(actor, run_id=hold.run_id))
     values = _end(hold, exit, reason, output, active_ms, status, actor)
+    run_last(conn)  # what was left open is closed before the run is
     execute(conn, "end_run", **values)
     return True
 

@@ -222,12 +222,6 @@ class GatedTool(BaseTool):
         chosen = {names[k]: v for k, v in kwargs.items() if k in names}
         return Ask(self, self.canonical(chosen), injected, framework, _tool_call_id.get())
 
-    def _is_injected(self, name: str) -> bool:
-        if name in self._injected_args_keys:
-            return True
-        schema: Any = self.args_schema
-        return not isinstance(schema, dict) and name in schema.model_fields
-
     def canonical(self, chosen: Mapping[str, Any]) -> bytes:
         """RFC 8785 bytes of arguments, keyed as in the JSON schema.
 

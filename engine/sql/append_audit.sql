@@ -1,3 +1,5 @@
 insert into audit_log (tenant_id, event, actor, run_id, call_id, approval_id, subject, state, entry)
-values (%(tenant)s, %(event)s, %(actor)s, %(run_id)s, %(call_id)s, %(approval_id)s, %(subject)s,
-        %(state)s, %(entry)s)
+select e.* from unnest(
+    %(tenant)s::text[], %(event)s::text[], %(actor)s::text[], %(run_id)s::uuid[],
+    %(call_id)s::uuid[], %(approval_id)s::uuid[], %(subject)s::uuid[], %(state)s::text[],
+    %(entry)s::bytea[]) as e

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PATIENCE = 600.0
 """Seconds after which a measurement is given up."""
 PAUSE = 0.02
+"""Seconds between two looks."""
 IDLE = 0.03
 """Seconds between two jobs of which each should meet an idle worker."""
 
@@ -22,7 +23,13 @@ class NotMeasured(InterlockError):
     """What was to be measured did not happen as it should."""
 
 
-def until(holds: Callable[[], bool], what: str, *, needs: Sequence[Future[None]] = ()) -> None:
+def until(
+    holds: Callable[[], bool],
+    what: str,
+    *,
+    needs: Sequence[Future[None]] = (),
+    pause: float = PAUSE,
+) -> None:
     """Wait for something to hold that the threads in `needs` bring about.
 
     Raises:
@@ -37,4 +44,4 @@ def until(holds: Callable[[], bool], what: str, *, needs: Sequence[Future[None]]
                 ) from work.exception()
         if time.monotonic() > deadline:
             raise NotMeasured(f"{what}: not within {PATIENCE:.0f} s.")
-        time.sleep(PAUSE)
+        time.sleep(pause)

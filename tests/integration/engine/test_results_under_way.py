@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from interlock import Agent, Limits, tool
 from interlock.engine import execution, group_commit
+from interlock.engine.gate import RunGate
 from interlock.engine.lane import Lane
 from interlock.engine.lease import Lease
 from interlock.engine.runs import request_cancel
@@ -112,6 +114,47 @@ def test_a_call_that_is_asked_for_again_while_its_body_runs_is_not_in_doubt_mean
     run_id = lab.start(agent)
     assert lab.settled(run_id)["exit"] == "completed"
     assert lab.effects == ["tidy"]
+    assert "call.in_doubt" not in events(lab, run_id)
+
+
+def test_a_run_that_is_stopped_while_a_start_is_committed_sends_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, stopped = Lane.ask, RunGate.halt
+    halted = threading.Event()
+
+    async def meanwhile(self: Lane, text: bytes, values: Any) -> Any:
+        rows = await really(self, text, values)
+        if b"write_call" in text:
+            cancel = functools.partial(request_cancel, tenant="default", by="reviewer:dana")
+            await asyncio.to_thread(cancel, lab.database, run_id=run_id)
+            await asyncio.to_thread(halted.wait, 10)
+        return rows
+
+    def halt(self: RunGate, stop: Any) -> None:
+        stopped(self, stop)
+        halted.set()
+
+    monkeypatch.setattr(Lane, "ask", meanwhile)
+    monkeypatch.setattr(RunGate, "halt", halt)
+
+    @tool(effect="reversible", undo=undo)
+    async def tidy(at: str) -> str:
+        """Tidy up."""
+        lab.effects.append("tidy")
+        return "tidied"
+
+    async def node(state: Any) -> Any:
+        return {"said": await tidy.ainvoke({"at": "v"})}
+
+    agent = Agent("stopped", graph=one_node(node), tools=[tidy])
+    lab.work(agent)
+    run_id = lab.start(agent)
+    assert lab.settled(run_id)["exit"] == "cancelled"
+    assert lab.effects == []
+    (call,) = lab.calls(run_id)
+    assert call["state"] == "failed"
+    assert call["error"] == "The run was stopped before the effect, so nothing was sent."
     assert "call.in_doubt" not in events(lab, run_id)
 
 

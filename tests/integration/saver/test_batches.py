@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from interlock.engine.group_commit import GroupCommit, Write
 
 COUNT = 12
+FEW = 8
+"""What one of two free lanes takes of them, so that few are not torn apart."""
 SOON = 0.15
 
 
@@ -33,13 +35,13 @@ async def write_all(commit: GroupCommit, units: list[Unit]) -> list[Answer | Bas
     return await asyncio.gather(*map(commit.write, units), return_exceptions=True)
 
 
-async def test_units_that_wait_share_a_transaction(runs: Runs) -> None:
+async def test_units_that_come_together_share_a_transaction_in_each_lane(runs: Runs) -> None:
     units = [unit_of(runs, run_id, a_step(run_id)) for run_id in many(runs)]
     async with committing(runs) as commit:
         answers = await write_all(commit, units)
     assert answers == [Answer(held=True, fenced=["written"], free=[])] * COUNT
     shared = runs.sql("select count(*) from steps group by xmin::text order by 1")
-    assert shared == [(1,), (1,), (COUNT - 2,)]
+    assert shared == [(COUNT - FEW,), (FEW,)]
 
 
 async def test_a_unit_whose_run_is_lost_is_told_so_and_the_others_of_its_batch_are_written(
@@ -58,7 +60,7 @@ async def test_a_unit_whose_run_is_lost_is_told_so_and_the_others_of_its_batch_a
     assert runs.steps(ids[5]) == []
     assert runs.state_of(result) == "succeeded"
     # it was in the batch: no statement had to be made for it
-    assert runs.sql("select count(distinct xmin::text) from steps") == [(3,)]
+    assert runs.sql("select count(distinct xmin::text) from steps") == [(2,)]
 
 
 @pytest.mark.parametrize(

@@ -353,7 +353,7 @@ class Admission:
                 f"{call.tool} did not run: it changed since this call was judged "
                 f"(version {call.tool_version}, now {ask.tool.spec.version})."
             )
-        arguments = ask.tool.typed(call.args, ask.injected)
+        arguments = ask.tool.exactly(call.args, ask.injected)
         token: UUID = uuid7()
         self._check_stopped()
 

@@ -259,14 +259,27 @@ class GatedTool(BaseTool):
         whole = self.canonical(self._chosen(typed))
         if whole == args:
             return whole, typed
-        typed = self.typed(whole, injected)
-        again = self.canonical(self._chosen(typed))
-        if again != whole or not _within(json.loads(args), json.loads(whole)):
-            raise NotExact(
-                f"{self.name} did not run: its arguments change when they are read back, "
-                "so what is approved would not be what runs."
-            )
+        typed = self.exactly(whole, injected)
+        if not _within(json.loads(args), json.loads(whole)):
+            raise self._not_exact()
         return whole, typed
+
+    def exactly(self, args: bytes, injected: Mapping[str, Any]) -> dict[str, Any]:
+        """As `typed`, for bytes that were settled before.
+
+        Raises:
+            NotExact: they are not read as they were: a validator says something else now.
+        """
+        typed = self.typed(args, injected)
+        if self.canonical(self._chosen(typed)) != args:
+            raise self._not_exact()
+        return typed
+
+    def _not_exact(self) -> NotExact:
+        return NotExact(
+            f"{self.name} did not run: its arguments change when they are read back, "
+            "so what is approved would not be what runs."
+        )
 
     def _chosen(self, typed: Mapping[str, Any]) -> dict[str, Any]:
         return {self._properties[k]: v for k, v in typed.items() if k in self._properties}

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
 
-.PHONY: help setup demo test check bench bench-check format lock clean
+.PHONY: help setup demo test check bench bench-check gatebench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make check    ruff, mypy strict, import contracts"
 	@echo "make bench    this version beside its rivals, in 15 minutes (make bench ARGS='--quick')"
 	@echo "make bench-check  whether a ratio of the bench fell, and which"
+	@echo "make gatebench  the known ways past an approval gate, tried on this one and on others"
 	@echo "make format   ruff's fixes and formatting"
 	@echo "make setup    the environment alone; make lock renews requirements.lock"
 
@@ -63,6 +64,15 @@ bench: setup
 bench-check: setup
 	@$(BIN)/interlock bench --only loops --only queue --check engine/bench/baseline.json $(ARGS)
 
+# A contender whose licence or dependencies are not for this environment has one of its own; where it
+# cannot be installed, it is left out, aloud.
+gatebench: setup
+	@$(UV) venv -q --allow-existing --python $(BIN)/python .gatebench/holdpoint && \
+		$(UV) pip install -q --python .gatebench/holdpoint/bin/python \
+		-r tests/gatebench/systems/holdpoint.txt || rm -rf .gatebench/holdpoint
+	@PYTHONPATH=tests $(BIN)/python -m gatebench \
+		--python holdpoint=.gatebench/holdpoint/bin/python $(ARGS)
+
 format: setup
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
@@ -72,4 +82,4 @@ lock: $(UV)
 		--no-annotate --no-header --extra dev pyproject.toml -o requirements.lock $(ARGS)
 
 clean:
-	rm -rf $(VENV) .dev .mypy_cache .ruff_cache build dist *.egg-info
+	rm -rf $(VENV) .gatebench .dev .mypy_cache .ruff_cache build dist *.egg-info

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,18 +17,21 @@ from . import call_writes, journal
 from .begun import Begun, Considered
 from .call import Call, Place, Proposal
 from .database import execute, first_line
-from .doubt import recover
-from .errors import CancelRequested, Conflict, DatabaseLost, Fenced
+from .drift import Today
+from .errors import ApprovalTooOld, CancelRequested, Conflict, DatabaseLost, Fenced
 from .judgement import judge, show
+from .lapse import Standing
+from .lease import clock
 from .leaving import REPEATABLE
 from .lifecycle import CallState
 from .limits import LimitReached, Usage, next_call
 from .outcome import Failed, Succeeded
+from .recovery import may_start_again
 from .refusal import refusal
 from .stops import RunStopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from .judgement import Judgement
     from .lease import Lease
     from .outbox import Outbox
+    from .recovery import Recovery
     from .runs import Claim
     from .stops import Stop
 
@@ -78,6 +82,7 @@ class Admission:
         term: int,
         outbox: Outbox,
         made: CallsMade,
+        recovery: Recovery,
     ) -> None:
         self._gate = gate
         self._db = db
@@ -90,6 +95,8 @@ class Admission:
         self._tokens: set[UUID | None] = set()
         self._outbox = outbox
         self._made = made
+        self._recovery = recovery
+        self._standing = Standing(db, claim.hold)
 
     def consider(self, ask: Ask, placed: tuple[Place, bytes]) -> Considered:
         """What can be said of a call without a look at the database.
@@ -299,10 +306,12 @@ class Admission:
         if judgement.is_allowed:
             return self._start_allowed(place, proposal, judgement)
         shown = show(ask.tool, judgement)
+        today = Today(ask.tool.spec, judgement, shown.fingerprint)
+        changes = self._standing.lapsed_by(before, today) if before else ()
         _, calls = self._outbox.used
 
         def write(conn: Connection) -> Call:
-            return journal.propose(conn, self._hold, proposal, shown, calls=calls)
+            return journal.propose(conn, self._hold, proposal, shown, calls=calls, changes=changes)
 
         return self._db.retry(write)
 
@@ -334,8 +343,10 @@ class Admission:
     def _answer(self, ask: Ask, place: Place, call: Call) -> Begun | Succeeded | Call:
         """What the call's state says: start it, give its result, refuse, park, or recover it."""
         match call.state:
-            case CallState.ALLOWED | CallState.APPROVED:
-                return self._start(ask, place, call)
+            case CallState.APPROVED:
+                return self._start_approved(ask, place, call)
+            case CallState.ALLOWED:
+                return self._start(ask, place, call, ask.tool.exactly(call.args, ask.injected))
             case CallState.SUCCEEDED:
                 return Succeeded(call.result_type or "text", call.result or b"")
             case CallState.WAITING | CallState.IN_DOUBT:
@@ -346,21 +357,32 @@ class Admission:
                 raise ToolException(call.error or f"{call.tool} failed.")
         raise Refused(refusal(self._db, self._hold.tenant, call))
 
-    def _start(self, ask: Ask, place: Place, call: Call) -> Begun:
+    def _start_approved(self, ask: Ask, place: Place, call: Call) -> Begun | Call:
+        """Start what was approved, if all is still as it was; else the call, to be asked anew."""
+        judgement = self._judge(ask, call.args)
+        if not self._standing.lapses(ask, call, judgement):
+            with suppress(ApprovalTooOld):
+                return self._start(ask, place, call, judgement.typed)
+        return self._found(call.key, call.tool)
+
+    def _start(self, ask: Ask, place: Place, call: Call, arguments: Mapping[str, Any]) -> Begun:
         """T3. What the body needs is made before it, so that nothing but the effect comes after."""
         if call.tool_version != ask.tool.spec.version:
             raise Refused(
                 f"{call.tool} did not run: it changed since this call was judged "
                 f"(version {call.tool_version}, now {ask.tool.spec.version})."
             )
-        arguments = ask.tool.exactly(call.args, ask.injected)
         token: UUID = uuid7()
         self._check_stopped()
 
+        tried: list[float] = []
+
         def write(conn: Connection) -> Begun:
             term = self._lease.term()
-            journal.start(conn, self._hold, call, token)
-            return self._mine(Begun(call, place, token, arguments, term))
+            tried.append(clock())
+            is_new = journal.start(conn, self._hold, call, token)
+            at = tried[-1] if is_new else tried[0]
+            return self._mine(Begun(call, place, token, arguments, term, at=at))
 
         return self._db.retry(write)
 
@@ -369,15 +391,18 @@ class Admission:
 
         Raises:
             DatabaseLost: it was this one, whose result is still on its way.
+            Postponed: whether it happened has to be asked later.
         """
         if call.start_token in self._tokens:
             raise DatabaseLost(f"The result of an earlier start of {call.tool} is not written yet.")
-        if call.recovery in REPEATABLE:
-            return self._start(ask, place, call)
+        if may_start_again(call, ask.tool.spec):
+            return self._start(ask, place, call, ask.tool.exactly(call.args, ask.injected))
         broke_off = "Its worker was lost after it started and before it reported."
-        self._db.retry(lambda conn: recover(conn, self._hold, call, broke_off))
+        self._recovery.take_over(ask, call, broke_off)
         return self._found(call.key, call.tool)
 
 
 def _to_revise(call: Call) -> bool:
-    return call.state is CallState.SUPERSEDED and call.edited_args is not None
+    """Whether a person edited it, or its approval did not stand any more."""
+    edited = call.edited_args is not None
+    return call.state is CallState.SUPERSEDED and (edited or call.is_lapsed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from .audit import record
@@ -57,20 +58,29 @@ def settle(conn: Connection, answer: Answer, asked: Row[Any]) -> ApprovalState:
     return state
 
 
-def check_attestation(answer: Mapping[str, Any] | None) -> None:
-    """Refuse an answer about a call in doubt that says neither yes, no, nor abandon.
+def check_attestation(answer: Mapping[str, Any] | None, asked: Row[Any]) -> None:
+    """Refuse an answer about a call in doubt that says neither yes, no, nor abandon; and a "no"
+    while the call may still be sent.
 
     Raises:
-        InvalidDecision: with the forms it can have.
+        InvalidDecision: with the forms it can have, or from when on it can be given.
     """
-    fine = answer is not None and (
-        (set(answer) <= {"happened", "result"} and isinstance(answer.get("happened"), bool))
-        or dict(answer) == {"abandon": True}
-    )
+    said = answer or {}
+    fine = (set(said) <= {"happened", "result"} and isinstance(said.get("happened"), bool)) or dict(
+        said
+    ) == {"abandon": True}
     if not fine:
         raise InvalidDecision(
             'A call in doubt is answered with {"happened": true or false} or {"abandon": true}. '
             "Nothing was recorded."
+        )
+    if said.get("happened") is False and "result" in said:
+        raise InvalidDecision("What did not happen has no result. Nothing was recorded.")
+    if said.get("happened") is False and asked.may_be_sent:
+        until = asked.send_before.astimezone(UTC)
+        raise InvalidDecision(
+            f"This call of {asked.tool} may still be sent until {until:%H:%M:%S} UTC, so nobody "
+            "can know yet that it did not happen. Nothing was recorded; say so after that."
         )
 
 

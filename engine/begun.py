@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from .lease import clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ class Begun:
         token: names this one start.
         term: the lease's, from before it was written down.
         proposal: of a call that runs by itself and is new; None for one that was found.
-        at: when it began, on the monotonic clock.
+        at: when it began, before that was written down, on the lease's clock.
     """
 
     call: Call
@@ -32,12 +33,17 @@ class Begun:
     arguments: Mapping[str, Any]
     term: int
     proposal: Proposal | None = None
-    at: float = field(default_factory=time.monotonic)
+    at: float = field(default_factory=clock)
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is written of it yet, since it will be when it is over."""
         return self.proposal is not None and self.call.effect == "read"
+
+    @property
+    def send_left(self) -> float:
+        """Seconds that are left to send it; never more than the database grants."""
+        return self.at + self.call.send_within - clock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from uuid import UUID
 
     from ..policies.verdict import Verdict
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call at rest in the journal."""
+    """A call at rest in the journal, as it was read.
+
+    Attributes:
+        fingerprint: the target's state when it was proposed.
+        send_within: seconds from a start in which it may reach its target.
+        send_left, key_left: seconds that were left then of that, and of the life of its key.
+        is_lapsed: whether its approval did not stand any more.
+    """
 
     id: UUID
     run_id: UUID
@@ -38,6 +46,11 @@ class Call:
     error: str | None
     edited_args: bytes | None
     edited_by: str | None
+    fingerprint: bytes | None = None
+    send_within: float = 0.0
+    send_left: float = 0.0
+    key_left: float = 0.0
+    is_lapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +82,8 @@ class Proposal:
         if self.spec.idempotent:
             return "same_key"
         return "verify" if self.spec.verifiable else "ask"
+
+    @property
+    def key_life(self) -> timedelta | None:
+        """How long its key is known to the service, if it is recovered by that."""
+        return self.spec.key_life if self.recovery == "same_key" else None

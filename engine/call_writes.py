@@ -71,6 +71,8 @@ def row_of(proposal: Proposal, digest: bytes, state: CallState) -> dict[str, Any
         "policies": list(verdict.policies),
         "reason": verdict.reason,
         "recovery": proposal.recovery,
+        "send_within": spec.send_within,
+        "key_life": proposal.key_life,
         "state": str(state),
     }
 
@@ -100,6 +102,7 @@ def begin(hold: Hold, proposal: Proposal, token: UUID) -> Call:
         error=None,
         edited_args=None,
         edited_by=None,
+        send_within=proposal.spec.send_within.total_seconds(),
     )
 
 
@@ -158,6 +161,8 @@ def _birth(
             row["policies"],
             storable(row["reason"]),
             call.recovery,
+            row["send_within"],
+            row["key_life"],
             str(state),
             call.start_token,
             took,

@@ -158,7 +158,7 @@ def _check_answer(conn: Connection, answer: Answer, asked: Row[Any]) -> bytes | 
             "A rejection needs a reason: the agent is told. Nothing was recorded."
         )
     if answer.kind is DecisionKind.ANSWER:
-        approvals.check_attestation(answer.answer)
+        approvals.check_attestation(answer.answer, asked)
         _exact(answer.answer, "answer")
     if answer.kind is not DecisionKind.EDIT:
         return None

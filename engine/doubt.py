@@ -8,7 +8,6 @@ from uuid_utils.compat import uuid7
 
 from .audit import record
 from .database import execute
-from .hold import fence
 from .lifecycle import ApprovalKind, ApprovalState, CallState
 from .requests import request_approval
 from .wake import wake
@@ -46,16 +45,6 @@ def doubt(conn: Connection, hold: Hold, call: Call, token: UUID | None, error: s
             reviewers=_reviewers_of(conn, hold, call),
         )
     return bool(written)
-
-
-def recover(conn: Connection, hold: Hold, call: Call, error: str) -> bool:
-    """A call that another executor started and never finished becomes in doubt.
-
-    Raises:
-        Fenced: this executor no longer holds the run.
-    """
-    fence(conn, hold)
-    return doubt(conn, hold, call, call.start_token, error)
 
 
 def _reviewers_of(conn: Connection, hold: Hold, call: Call) -> tuple[str, ...]:

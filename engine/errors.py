@@ -47,6 +47,18 @@ class Swallowed(InterlockError):
     """A node went on although a call of it waits; the run cannot be trusted any more."""
 
 
+class ApprovalTooOld(Conflict):
+    """The approval's window was over when its call was about to start. Nothing was written."""
+
+
+class Postponed(InterlockError):
+    """A call is taken up again by itself, but not yet; until then the run holds nothing."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class DatabaseLost(InterlockError):
     """The database was away for longer than a call waits for it; the run goes on later."""
 

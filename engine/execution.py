@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from ..tools.gated import current_gate
 from .calls_made import CallsMade
-from .errors import CancelRequested, DatabaseLost, Fenced, Swallowed, said
+from .errors import CancelRequested, DatabaseLost, Fenced, Postponed, Swallowed, said
 from .gate import RunGate
 from .lifecycle import Exit
 from .limits import LimitReached
@@ -240,6 +240,8 @@ def _stopped(stop: Stop) -> Ending:
             return Ended(Exit.CANCELLED, str(stop))
         case DatabaseLost():
             return Released(str(stop), delay=1.0)
+        case Postponed():
+            return Released(str(stop), delay=stop.seconds)
         case Fenced():
             return Released(str(stop))
         case Swallowed():

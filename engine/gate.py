@@ -26,10 +26,12 @@ from ..tools.vault import open_vault
 from . import call_writes, journal
 from .admission import Admission
 from .begun import Begun
-from .errors import Conflict, DatabaseLost, Fenced
+from .errors import Conflict, DatabaseLost, Fenced, Postponed
+from .lease import clock
 from .leaving import REPEATABLE, broken, left, packed, unpacked
 from .outcome import Failed, InDoubt, Outcome, Succeeded, success
 from .place import Places
+from .recovery import Recovery
 from .stops import RunStopped
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 
 _LOOK_UP = 0.5
 """Seconds between two looks at whether a run that still works was stopped."""
+_LOOK_AGAIN = 0.5
+"""Seconds, at the least, between a body's error and the next look at what became of its call."""
 _READ_LINGER = 0.25
 """Seconds that a read, once it is over, waits for the run's next transaction."""
 _RESULT_LINGER = 0.005
@@ -91,7 +95,10 @@ class RunGate:
         self._effects: set[asyncio.Task[Any]] = set()
         self._begun: dict[UUID, Begun] = {}
         self._on_stop: Callable[[], None] = lambda: None
-        self._admission = Admission(self, db, agent, claim, lease, term, outbox, made)
+        self._recovery = Recovery(db, claim.hold)
+        self._admission = Admission(
+            self, db, agent, claim, lease, term, outbox, made, self._recovery
+        )
         self.stop: Stop | None = None
         self.parked: dict[str, set[UUID]] = {}
         self.nodes: dict[str, str] = {}
@@ -195,7 +202,7 @@ class RunGate:
         """What says that the run goes no further, halts it."""
         try:
             yield
-        except (Fenced, DatabaseLost) as stop:
+        except (Fenced, DatabaseLost, Postponed) as stop:
             self.halt(stop)
             raise RunStopped(str(stop)) from None
 
@@ -211,7 +218,7 @@ class RunGate:
                 outcome = left(step.call, error)
             else:
                 outcome = success(packed(ask, value))
-        return await self._afinish(step, outcome)
+        return await self._afinish(ask, step, outcome)
 
     def _perform(self, ask: Ask, step: Begun) -> Any:
         run = open_vault(ask.tool.vault_key).run
@@ -224,7 +231,7 @@ class RunGate:
                 outcome = left(step.call, error)
             else:
                 outcome = success(packed(ask, value))
-        return self._finish(step, outcome)
+        return self._finish(ask, step, outcome)
 
     @contextmanager
     def _serving(self, step: Begun) -> Iterator[None]:
@@ -252,10 +259,12 @@ class RunGate:
 
     def _check_send_before(self, step: Begun) -> None:
         """The last look before the effect: a process that stood still must not act late."""
-        if not self._lease.is_good(step.term):
+        is_held = self._lease.is_good(step.term)
+        if not is_held or step.send_left <= 0:
+            lost = "the time to send it" if is_held else "its lease"
             if step.call.recovery not in REPEATABLE:
-                self._unsent(step, "The worker had lost its lease before the effect")
-            raise Fenced(f"Run {self._hold.run_id} is no longer held by this worker.")
+                self._unsent(step, f"The worker had lost {lost} before the effect")
+            raise Fenced(f"A call of {step.call.tool} was not sent: the worker had lost {lost}.")
         if self.stop is not None:
             self._unsent(step, "The run was stopped before the effect")
             raise RunStopped(str(self.stop))
@@ -272,11 +281,16 @@ class RunGate:
 
     # T4 -----------------------------------------------------------------------------------------
 
-    def _finish(self, step: Begun, outcome: Outcome) -> Any:
+    def _asked_about(self, ask: Ask, step: Begun, doubt: InDoubt) -> Outcome:
+        """What the tool's own look at the world makes of a body that raised."""
+        left = max(step.send_left, _LOOK_AGAIN)
+        return self._recovery.after_error(ask, step.call, step.token, doubt.error, left)
+
+    def _finish(self, ask: Ask, step: Begun, outcome: Outcome) -> Any:
         """The outcome, written down or riding. A result of an irreversible call does not ride."""
         self._close(step)
         if isinstance(outcome, InDoubt):
-            self._record_late(step, outcome)
+            outcome = self._asked_about(ask, step, outcome)
         elif step.call.effect != "irreversible" and not self._outbox.is_closed:
             self._ride(step, outcome)
         else:
@@ -292,10 +306,10 @@ class RunGate:
         if not step.is_whole:  # a read that outlived its run is nobody's
             self._record_late(step, outcome)
 
-    async def _afinish(self, step: Begun, outcome: Outcome) -> Any:
+    async def _afinish(self, ask: Ask, step: Begun, outcome: Outcome) -> Any:
         self._close(step)
         if isinstance(outcome, InDoubt):
-            await asyncio.to_thread(self._record_late, step, outcome)
+            outcome = await asyncio.to_thread(self._asked_about, ask, step, outcome)
         elif step.call.effect != "irreversible":
             self._ride(step, outcome)
         else:
@@ -310,7 +324,7 @@ class RunGate:
         if step.proposal is None or not step.is_whole:
             self._outbox.ride(linger=_RESULT_LINGER, free=[self._t4(step, outcome)])
             return
-        took = timedelta(seconds=time.monotonic() - step.at)
+        took = timedelta(seconds=clock() - step.at)
         write = call_writes.performed(self._hold, step.proposal, step.call, outcome, took)
         self._outbox.ride(linger=_READ_LINGER, fenced=[write])
 

@@ -17,17 +17,19 @@ from .call import Call, Proposal
 from .call_writes import at_birth, digest_of, row_of
 from .database import execute
 from .doubt import doubt, note, withdraw
-from .errors import CancelRequested, Conflict, Fenced
+from .errors import ApprovalTooOld, CancelRequested, Conflict, Fenced
 from .hold import Hold, fence
 from .lifecycle import ApprovalKind, ApprovalState, CallState
 from .outcome import Failed, InDoubt, Outcome, Succeeded
 from .requests import request_approval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy import Connection
 
+    from .drift import Change
     from .judgement import Shown
 
 _BORN = {
@@ -49,10 +51,19 @@ def find(conn: Connection, hold: Hold, key: bytes) -> Call | None:
     return Call(**values | {"state": CallState(values["state"])})
 
 
-def propose(conn: Connection, hold: Hold, proposal: Proposal, shown: Shown, *, calls: int) -> Call:
+def propose(
+    conn: Connection,
+    hold: Hold,
+    proposal: Proposal,
+    shown: Shown,
+    *,
+    calls: int,
+    changes: Sequence[Change] = (),
+) -> Call:
     """T1 of a call that may not run by itself: with its verdict, its approval, the audit entries.
 
-    Idempotent by key: what is there already is what counts. `calls` is what the run has used.
+    Idempotent by key: what is there already is what counts. `calls` is what the run has used,
+    `changes` why it is asked for again.
 
     Raises:
         Fenced: this executor no longer holds the run.
@@ -67,20 +78,26 @@ def propose(conn: Connection, hold: Hold, proposal: Proposal, shown: Shown, *, c
     if found is not None and found.revision >= proposal.revision:
         return found
     execute(conn, "count_calls", tenant=hold.tenant, run_id=hold.run_id, calls=calls)
-    _insert(conn, hold, proposal, shown)
+    _insert(conn, hold, proposal, shown, changes)
     call = find(conn, hold, proposal.key)
     if call is None:
         raise Conflict(f"A call of {proposal.spec.name} was not recorded and did not run.")
     return call
 
 
-def _insert(conn: Connection, hold: Hold, proposal: Proposal, shown: Shown) -> None:
+def _insert(
+    conn: Connection, hold: Hold, proposal: Proposal, shown: Shown, changes: Sequence[Change]
+) -> None:
     state = _BORN[proposal.verdict.outcome]
     lifecycle.check(CallState.PROPOSED, state)
     call_id: UUID = uuid7()
     digest = digest_of(hold, proposal)
     approval_id: UUID | None = uuid7() if state is CallState.WAITING else None
-    row = {**row_of(proposal, digest, state), "approval_id": approval_id}
+    row = {
+        **row_of(proposal, digest, state),
+        "approval_id": approval_id,
+        "fingerprint": shown.fingerprint,
+    }
     execute(conn, "insert_call", tenant=hold.tenant, id=call_id, run_id=hold.run_id, **row)
     record(
         conn,
@@ -95,7 +112,7 @@ def _insert(conn: Connection, hold: Hold, proposal: Proposal, shown: Shown) -> N
         detail=at_birth(row),
     )
     if approval_id is not None:
-        _request(conn, hold, proposal, shown, call_id, approval_id, digest)
+        _request(conn, hold, proposal, shown, call_id, approval_id, digest, changes)
 
 
 def _request(
@@ -106,6 +123,7 @@ def _request(
     call_id: UUID,
     approval_id: UUID,
     digest: bytes,
+    changes: Sequence[Change],
 ) -> None:
     terms = proposal.verdict.terms
     if terms is None:
@@ -123,22 +141,26 @@ def _request(
         reviewers=terms.reviewers,
         quorum=terms.quorum,
         expires_seconds=terms.expires.total_seconds(),
+        window=terms.window,
+        changes=changes,
     )
 
 
-def start(conn: Connection, hold: Hold, call: Call, token: UUID) -> None:
+def start(conn: Connection, hold: Hold, call: Call, token: UUID) -> bool:
     """T3: fence, approval consumed, `executing`; the effect may follow once this is committed.
 
-    `token` names this one start, so that a repeat after a lost answer is told from a second start.
+    `token` names this one start, so that a repeat after a lost answer is told from a second start:
+    false for such a repeat.
 
     Raises:
         Fenced: this executor no longer holds the run.
+        ApprovalTooOld: the approval's window is over.
         Conflict: the call is not, or no longer, free to start.
     """
     fence(conn, hold)
     now = execute(conn, "call_state", tenant=hold.tenant, call_id=call.id).one()
     if now.state == CallState.EXECUTING and now.start_token == token:
-        return
+        return False
     if call.approval_id is not None and call.state is CallState.APPROVED:
         _consume(conn, hold, call)
     started = execute(
@@ -153,6 +175,7 @@ def start(conn: Connection, hold: Hold, call: Call, token: UUID) -> None:
     if started != 1:
         raise Conflict(f"The call of {call.tool} is {now.state} and was not started.")
     note(conn, hold, call, "call.started", CallState.EXECUTING, {"starts": call.starts + 1})
+    return True
 
 
 def _consume(conn: Connection, hold: Hold, call: Call) -> None:
@@ -164,6 +187,9 @@ def _consume(conn: Connection, hold: Hold, call: Call) -> None:
         digest=call.digest,
     ).rowcount
     if consumed != 1:
+        where = {"tenant": hold.tenant, "approval_id": call.approval_id}
+        if execute(conn, "approved_terms", **where).one().state == ApprovalState.APPROVED:
+            raise ApprovalTooOld(f"This call of {call.tool} was approved too long ago.")
         raise Conflict(f"The approval of this call of {call.tool} is used or gone; it did not run.")
     record(
         conn,

@@ -14,6 +14,7 @@ from ..policies.evaluator import Principal, Request
 from ..policies.verdict import Outcome, Verdict
 from ..tools.gated import NotExact
 from ..tools.vault import open_vault
+from . import target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,11 @@ class Judgement:
     def is_allowed(self) -> bool:
         """Whether it runs by itself."""
         return self.verdict.outcome is Outcome.ALLOW
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether it does not run, whoever approves."""
+        return self.verdict.outcome is Outcome.FORBID
 
 
 def judge(
@@ -77,21 +83,25 @@ def _forbid(agent: Agent, tool: GatedTool, args: bytes, reason: str) -> Judgemen
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a reviewer sees of a call first, and what it would do."""
+    """What a reviewer sees of a call first, what it would do, and to what as it is."""
 
     headline: str
     preview: Mapping[str, Any] | None
+    fingerprint: bytes | None = None
 
 
 def show(tool: GatedTool, judgement: Judgement) -> Shown:
     """Measure what a held call would do; may take its time, so not on the event loop."""
     if judgement.verdict.outcome is not Outcome.REVIEW:
         return Shown(tool.name, None)
+    # first, so that what changes while the rest is measured is noticed before the call starts
+    fingerprint = target.measure(tool, public(tool, judgement.typed))
     headline = _headline(tool, json.loads(judgement.args), judgement.typed)
-    return Shown(headline, _preview(tool, judgement.typed))
+    return Shown(headline, _preview(tool, judgement.typed), fingerprint)
 
 
-def _public(tool: GatedTool, typed: Mapping[str, Any]) -> dict[str, Any]:
+def public(tool: GatedTool, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the arguments as the body gets them, those that a model can choose."""
     return {name: value for name, value in typed.items() if name in tool.argument_names}
 
 
@@ -99,7 +109,7 @@ def _headline(tool: GatedTool, plain: Mapping[str, Any], typed: Mapping[str, Any
     make = open_vault(tool.vault_key).headline
     if make is not None:
         try:
-            return str(make(**_public(tool, typed)))
+            return str(make(**public(tool, typed)))
         except Exception as error:  # noqa: BLE001 - the tool author's code; the call is held all the same
             log.warning("headline.failed", tool=tool.name, error=type(error).__name__)
     shown = [f"{name} {value}" for name, value in plain.items() if _is_short(value)]
@@ -119,7 +129,7 @@ def _preview(tool: GatedTool, typed: Mapping[str, Any]) -> Mapping[str, Any] | N
     if measure is None:
         return None
     try:
-        facts = json.dumps(dict(measure(**_public(tool, typed))), default=str)
+        facts = json.dumps(dict(measure(**public(tool, typed))), default=str)
     except Exception as error:  # noqa: BLE001 - the tool author's code; the call is held all the same
         log.warning("preview.failed", tool=tool.name, error=type(error).__name__)
         return {"error": f"What this would do could not be measured: {type(error).__name__}."}

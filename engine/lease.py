@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Counts while the machine sleeps, where there is such a clock."""
+
+
+def clock() -> float:
+    """Seconds that count while the machine sleeps, where there is such a clock."""
+    return time.clock_gettime(_CLOCK)
 
 
 class Lease:
@@ -44,7 +48,7 @@ class Lease:
 
     def start(self, fingerprints: Sequence[str]) -> None:
         """Register the worker and keep its lease from now on."""
-        asked = time.clock_gettime(_CLOCK)
+        asked = clock()
         with self._db.begin() as conn:
             execute(
                 conn,
@@ -64,7 +68,7 @@ class Lease:
         With `term`, whether that was so all the time since `term()` gave it: a lease that ran out
         and was renewed is good again, but somebody else may have been here in between.
         """
-        good = time.clock_gettime(_CLOCK) < self._good_until
+        good = clock() < self._good_until
         return good and term in (None, self._term)
 
     def term(self) -> int:
@@ -90,7 +94,7 @@ class Lease:
 
     def _keep(self) -> None:
         while not self._done.wait(self._seconds / 3):
-            asked = time.clock_gettime(_CLOCK)
+            asked = clock()
             try:
                 with self._db.begin() as conn:
                     execute(conn, "renew_lease", id=self._worker_id, lease=self._seconds)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..policies.terms import DEFAULT_TERMS
 from .audit import record
 from .database import execute
 from .lifecycle import ApprovalKind, ApprovalState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
     from uuid import UUID
 
     from sqlalchemy import Connection
 
+    from .drift import Change
     from .hold import Hold
 
 
@@ -32,8 +35,14 @@ def request_approval(
     reviewers: tuple[str, ...],
     quorum: int = 1,
     expires_seconds: float | None = None,
+    window: timedelta = DEFAULT_TERMS.window,
+    changes: Sequence[Change] = (),
 ) -> None:
-    """Put a question to the reviewers into the queue, with its audit entry."""
+    """Put a question to the reviewers into the queue, with its audit entry.
+
+    `window` is how long an approval may be used; `changes` say why an earlier one cannot.
+    """
+    changed = [change.as_json() for change in changes]
     execute(
         conn,
         "insert_approval",
@@ -49,6 +58,8 @@ def request_approval(
         reviewers=list(reviewers),
         quorum=quorum,
         expires_seconds=expires_seconds,
+        use_seconds=window.total_seconds(),
+        changes=json.dumps(changed) if changed else None,
     )
     record(
         conn,
@@ -66,5 +77,7 @@ def request_approval(
             "headline": headline,
             "reviewers": list(reviewers),
             "quorum": quorum,
+            "window_seconds": int(window.total_seconds()),
+            **({"changes": changed} if changed else {}),
         },
     )

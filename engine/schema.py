@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSON, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, INTERVAL, JSON, UUID
 
 from .errors import SchemaOutdated
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision under `migrations/versions`; revisions are numbered in order."""
 
 _LOCK = 0x1_0C4_0001
@@ -89,6 +89,8 @@ approvals = _table(
     closed_at=_TIME,
     closed_by=sa.Text,
     close_reason=sa.Text,
+    use_within=INTERVAL,
+    changes=JSON,
 )
 calls = _table(
     "calls",
@@ -123,6 +125,9 @@ calls = _table(
     result=BYTEA,
     error=sa.Text,
     attested_by=sa.Text,
+    fingerprint=BYTEA,
+    send_before=_TIME,
+    verified=sa.Boolean,
 )
 decisions = _table(
     "decisions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from langgraph.errors import GraphBubbleUp
 
-from .errors import CancelRequested, DatabaseLost, Fenced, Swallowed
+from .errors import CancelRequested, DatabaseLost, Fenced, Postponed, Swallowed
 from .limits import LimitReached
 
 
@@ -12,4 +12,4 @@ class RunStopped(GraphBubbleUp):
     """The run goes no further; why is in the gate's `stop`."""
 
 
-Stop = LimitReached | CancelRequested | DatabaseLost | Fenced | Swallowed
+Stop = LimitReached | CancelRequested | DatabaseLost | Fenced | Postponed | Swallowed

@@ -19,11 +19,11 @@ DEFAULT_TERMS: Final = Terms(reviewers=("on-call",))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _QUORUM = re.compile(r"[1-9][0-9]?", re.ASCII)
-_EXPIRES = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
+_TIME = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST = timedelta(days=366)
-_KNOWN = frozenset({"id", "outcome", "reviewers", "quorum", "expires", "reason"})
-_TERMS = ("reviewers", "quorum", "expires")
+_KNOWN = frozenset({"id", "outcome", "reviewers", "quorum", "expires", "window", "reason"})
+_TERMS = ("reviewers", "quorum", "expires", "window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,9 @@ def read_rule(statement: Statement) -> Rule:
     terms = Terms(
         reviewers=_groups(statement.annotations.get("reviewers")),
         quorum=int(statement.annotations.get("quorum") or DEFAULT_TERMS.quorum),
-        expires=_expires(statement.annotations.get("expires")) or DEFAULT_TERMS.expires,
+        expires=_time(statement.annotations.get("expires")) or DEFAULT_TERMS.expires,
         reasons=(reason,) if reason else (),
+        window=_time(statement.annotations.get("window")) or DEFAULT_TERMS.window,
     )
     return Rule(statement.id, reason, terms)
 
@@ -74,6 +75,7 @@ def merge_terms(rules: Iterable[Rule]) -> Terms | NoCommonReviewer | None:
         quorum=max(terms.quorum for _, terms in asking),
         expires=min(terms.expires for _, terms in asking),
         reasons=tuple(dict.fromkeys(reason for _, terms in asking for reason in terms.reasons)),
+        window=min(terms.window for _, terms in asking),
     )
 
 
@@ -106,8 +108,12 @@ def _terms_problems(statement: Statement) -> Iterator[str]:
         yield 'asks for a review but names no groups, as in @reviewers("finance, on-call").'
     if "quorum" in given and not _QUORUM.fullmatch(given["quorum"] or ""):
         yield "has a @quorum that is not a number from 1 to 99."
-    if "expires" in given and not _expires(given["expires"]):
-        yield 'has an @expires that is not a time up to 366 days, as in "24h" (s, m, h or d).'
+    for name, article in (("expires", "an"), ("window", "a")):
+        if name in given and not _time(given[name]):
+            yield (
+                f'has {article} @{name} that is not a time up to 366 days, as in "24h" '
+                "(s, m, h or d)."
+            )
 
 
 def _groups(text: str | None) -> tuple[str, ...]:
@@ -115,8 +121,8 @@ def _groups(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",")) if text else ()
 
 
-def _expires(text: str | None) -> timedelta | None:
-    match = _EXPIRES.fullmatch(text or "")
+def _time(text: str | None) -> timedelta | None:
+    match = _TIME.fullmatch(text or "")
     if not match:
         return None
     time = timedelta(**{_UNITS[match[2]]: int(match[1])})

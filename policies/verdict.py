@@ -17,12 +17,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of an approval, merged strictest first from the policies that decided."""
+    """The terms of an approval, merged strictest first from the policies that decided.
+
+    Attributes:
+        expires: how long it may be decided.
+        window: how long after that it may be used.
+    """
 
     reviewers: tuple[str, ...]
     quorum: int = 1
     expires: timedelta = timedelta(hours=24)
     reasons: tuple[str, ...] = ()
+    window: timedelta = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)

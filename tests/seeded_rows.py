@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,7 @@ def insert_call(
     approval_id: UUID | None = None,
     revises: UUID | None = None,
     reason: str = "Reads pass.",
+    send_within: timedelta = timedelta(minutes=1),
 ) -> tuple[UUID, bytes]:
     """Put a call into the journal; `revises` names the call whose next revision it is."""
     call_id, data = uuid7(), canonical(dict(args))
@@ -110,10 +112,11 @@ def insert_call(
         conn,
         "insert into calls (tenant_id, id, run_id, key, revision, ns, task_id, tool,"
         " tool_version, args, digest, effect, source, rule, evidence, verdict, policy_digest,"
-        " policies, reason, recovery, state, approval_id, proposed_at) values (:tenant, :id,"
+        " policies, reason, recovery, state, approval_id, proposed_at, send_within)"
+        " values (:tenant, :id,"
         " :run, :key, :revision, '', 't1', :tool, :version, :args, :digest, :effect,"
         " 'declared', :rule, :evidence, :verdict, :policy, :policies, :reason, 'ask', :state,"
-        " :approval, :at)",
+        " :approval, :at, :send_within)",
         tenant=TENANT,
         id=call_id,
         run=run_id,
@@ -133,6 +136,7 @@ def insert_call(
         state=state,
         approval=approval_id,
         at=at,
+        send_within=send_within,
     )
     return call_id, digest
 

@@ -228,6 +228,8 @@ class Seeds:
         minutes_ago: float = 18,
         revises: Seeded | None = None,
         reason: str = "No irreversible call runs without a person.",
+        send_within: timedelta = timedelta(milliseconds=1),
+        changes: Any = None,
     ) -> Seeded:
         """A call that waits for a person."""
         run_id = run_id or self.run()
@@ -247,13 +249,14 @@ class Seeds:
                 approval_id=approval_id,
                 revises=revises.call_id if revises else None,
                 reason=reason,
+                send_within=send_within,
             )
             run_sql(
                 conn,
                 "insert into approvals (tenant_id, id, kind, run_id, call_id, digest, headline,"
-                " reason, preview, reviewers, quorum, created_at, expires_at) values (:tenant, :id,"
-                " 'call', :run, :call, :digest, :headline, :reason, :preview, :reviewers, :quorum,"
-                " :at, :expires)",
+                " reason, preview, reviewers, quorum, created_at, expires_at, changes) values"
+                " (:tenant, :id, 'call', :run, :call, :digest, :headline, :reason, :preview,"
+                " :reviewers, :quorum, :at, :expires, :changes)",
                 tenant=TENANT,
                 id=approval_id,
                 run=run_id,
@@ -266,6 +269,7 @@ class Seeds:
                 quorum=quorum,
                 at=now - timedelta(minutes=minutes_ago),
                 expires=now + expires_in if expires_in else None,
+                changes=None if changes is None else json.dumps(changes),
             )
             seeded = Seeded(approval_id, call_id, run_id, digest.hex())
             self._both(conn, seeded, "agent:fleet-ops", "call.held", "waiting", "pending")
@@ -324,6 +328,13 @@ class Seeds:
             step(conn, "calls", seeded.call_id, state)
             actor = f"reviewer:{by}" if by else "interlock"
             self._both(conn, seeded, actor, f"call.{state}", state, state)
+
+    def lapse(self, seeded: Seeded, reason: str) -> None:
+        """The approval does not stand any more; the call is asked for anew."""
+        with self.database.begin() as conn:
+            step(conn, "approvals", seeded.approval_id, "lapsed", "close_reason = :why", why=reason)
+            step(conn, "calls", seeded.call_id, "superseded", "finished_at = now()")
+            self._both(conn, seeded, "worker:w1", "call.superseded", "superseded", "lapsed")
 
     def start(self, seeded: Seeded) -> None:
         """Use the approval up: the call is sent."""

@@ -10,13 +10,22 @@ from .spec import ToolDeclarationError, ToolSpec
 
 if TYPE_CHECKING:
     from .decorator import gate, tool
-    from .gated import CallContext, GatedTool, NotDone, OutsideRun, Refused, current_call
+    from .gated import (
+        CallContext,
+        GatedTool,
+        Happened,
+        NotDone,
+        OutsideRun,
+        Refused,
+        current_call,
+    )
 
 __all__ = [
     "CallContext",
     "Classification",
     "Effect",
     "GatedTool",
+    "Happened",
     "NotDone",
     "OutsideRun",
     "Refused",
@@ -28,7 +37,15 @@ __all__ = [
     "tool",
 ]
 
-_GATED = ("CallContext", "GatedTool", "NotDone", "OutsideRun", "Refused", "current_call")
+_GATED = (
+    "CallContext",
+    "GatedTool",
+    "Happened",
+    "NotDone",
+    "OutsideRun",
+    "Refused",
+    "current_call",
+)
 
 __getattr__ = late(
     __name__,

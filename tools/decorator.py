@@ -14,11 +14,12 @@ from pydantic import create_model
 
 from .effect import Effect
 from .gated import GatedTool, Refused
-from .spec import ToolDeclarationError, ToolSpec
+from .spec import SEND_WITHIN, ToolDeclarationError, ToolSpec
 from .vault import Body, lock_away
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from datetime import timedelta
 
     from langchain_core.tools import ToolException
 
@@ -39,6 +40,8 @@ def tool(
     fingerprint: Callable[..., Any] | None = None,
     verify: Callable[..., Any] | None = None,
     idempotent: bool = False,
+    key_life: timedelta | None = None,
+    send_within: timedelta = SEND_WITHIN,
     version: str = "1",
     name: str | None = None,
     description: str | None = None,
@@ -84,6 +87,8 @@ def gate(
     fingerprint: Callable[..., Any] | None = None,
     verify: Callable[..., Any] | None = None,
     idempotent: bool = False,
+    key_life: timedelta | None = None,
+    send_within: timedelta = SEND_WITHIN,
     version: str = "1",
 ) -> GatedTool:
     """Put any LangChain tool behind the gate. Without a declared effect it is irreversible.
@@ -94,9 +99,15 @@ def gate(
         undo: `undo(args, result)`; a reversible tool must have one.
         preview: `preview(**args)` → facts measured by the host and shown to the reviewer.
         headline: `headline(**args)` → one sentence: verb, object, extent.
-        fingerprint: `fingerprint(**args)` → the state of the target.
-        verify: `verify(**args)` → whether a call in doubt happened.
+        fingerprint: `fingerprint(**args)` → the state of the target, as anything that JSON holds.
+            It is measured when the call is proposed and right before it starts; an approval is
+            void where the two differ.
+        verify: `verify(**args)` → what became of a call in doubt: `Happened(result)` or True,
+            False, or None where it cannot tell. It may ask `current_call()` for the key.
         idempotent: the body hands `current_call().idempotency_key` to a service that honours it.
+        key_life: how long that service knows a key; after it the call is in doubt as any other.
+        send_within: how long after its start a call may still reach its target. Before that is over
+            neither `verify` nor a person is believed that it did not happen.
         version: raise it when the body comes to do something else.
 
     Raises:
@@ -114,6 +125,8 @@ def gate(
         verifiable=verify is not None,
         idempotent=idempotent,
         version=version,
+        send_within=send_within,
+        key_life=key_life,
     )
     body = Body(
         run=_sync_body(inner),

@@ -54,8 +54,15 @@ class NotDone(ToolException):
 
 
 @dataclass(frozen=True, slots=True)
+class Happened:
+    """A `verify` function's answer for a call that happened, with its result where it knows it."""
+
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallContext:
-    """What a tool's body may know of the call it serves."""
+    """What a tool's body, or its `verify`, may know of the call it serves."""
 
     run_id: UUID
     call_id: UUID
@@ -106,7 +113,7 @@ def serving_call() -> CallContext | None:
 
 
 def current_call() -> CallContext:
-    """The call that the running tool body serves.
+    """The call that the running tool body, or its `verify`, serves.
 
     Raises:
         LookupError: no gated tool is running here.

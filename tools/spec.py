@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import rfc8785
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from .effect import EffectRule
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+SEND_WITHIN = timedelta(minutes=1)
+"""How long after its start a call may still reach its target, where its tool does not say."""
+KEY_LIFE = timedelta(hours=1)
+"""How long a service knows an idempotency key, where its tool does not say."""
+_LONGEST = timedelta(days=366)
 
 
 class ToolDeclarationError(ValueError):
@@ -29,6 +35,11 @@ class ToolSpec:
 
     `version` is the first 16 hex digits of a SHA-256 over name, schema, effect and the version that
     its author gave it: an approval given for one version does not cover another.
+
+    Attributes:
+        send_within: how long after its start a call may still reach its target; before that is over
+            nobody can know that it did not happen.
+        key_life: how long the service knows the idempotency key; None where it takes none.
     """
 
     name: str
@@ -39,6 +50,8 @@ class ToolSpec:
     undoable: bool
     verifiable: bool
     idempotent: bool
+    send_within: timedelta = SEND_WITHIN
+    key_life: timedelta | None = None
 
     @classmethod
     def of(
@@ -52,11 +65,14 @@ class ToolSpec:
         verifiable: bool,
         idempotent: bool,
         version: str,
+        send_within: timedelta = SEND_WITHIN,
+        key_life: timedelta | None = None,
     ) -> ToolSpec:
         """Check a declaration and give it its version.
 
         Raises:
-            ToolDeclarationError: a name that is not plain, or "reversible" without an undo.
+            ToolDeclarationError: a name that is not plain, "reversible" without an undo, a time
+                that is none, or the life of a key that is not taken.
         """
         if not _NAME.fullmatch(name):
             raise ToolDeclarationError(
@@ -67,6 +83,16 @@ class ToolSpec:
                 f"Tool '{name}' is declared reversible and registers no undo. "
                 "Give it undo=…, or declare it irreversible."
             )
+        if key_life is not None and not idempotent:
+            raise ToolDeclarationError(
+                f"Tool '{name}' states the life of a key and takes none. Say idempotent=True, too."
+            )
+        for what, time in (("send_within", send_within), ("key_life", key_life)):
+            if time is not None and not timedelta() < time <= _LONGEST:
+                raise ToolDeclarationError(
+                    f"Tool '{name}' has a {what} of {time}; it is more than nothing and at most "
+                    f"{_LONGEST.days} days."
+                )
         declared = effect.value if isinstance(effect, Effect) else _rule_name(effect)
         content: dict[str, Any] = {
             "name": name,
@@ -77,7 +103,19 @@ class ToolSpec:
             "version": version,
         }
         digest = hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:16]
-        return cls(name, digest, description, schema, effect, undoable, verifiable, idempotent)
+        life = (key_life or KEY_LIFE) if idempotent else None
+        return cls(
+            name,
+            digest,
+            description,
+            schema,
+            effect,
+            undoable,
+            verifiable,
+            idempotent,
+            send_within,
+            life,
+        )
 
     @property
     def declared(self) -> str:

@@ -1,5 +1,6 @@
 insert into approvals (tenant_id, id, kind, run_id, call_id, digest, headline, reason, preview,
-                       reviewers, quorum, expires_at)
+                       reviewers, quorum, expires_at, use_within, changes)
 values (%(tenant)s, %(id)s, %(kind)s, %(run_id)s, %(call_id)s, %(digest)s, %(headline)s, %(reason)s,
         %(preview)s, %(reviewers)s, %(quorum)s,
-        clock_timestamp() + make_interval(secs => %(expires_seconds)s::float8))
+        clock_timestamp() + make_interval(secs => %(expires_seconds)s::float8),
+        make_interval(secs => %(use_seconds)s::float8), %(changes)s)

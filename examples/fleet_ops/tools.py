@@ -7,7 +7,7 @@ from datetime import date  # noqa: TC003 - tools describe their arguments from i
 from typing import Annotated, Any
 
 from interlock import tool
-from interlock.tools import NotDone, current_call
+from interlock.tools import Happened, NotDone, current_call
 from pydantic import Field
 
 from . import access, letters, rental
@@ -147,12 +147,12 @@ def deletion_in_words(volume_id: str, *, include_backups: bool) -> str:
     return f"Delete volume {volume_id} and {'' if include_backups else 'keep '}its {counted}"
 
 
-def deletion_happened(volume_id: str, *, include_backups: bool) -> dict[str, Any] | None:
-    """The volume goes last, so when it is gone the deletion is complete."""
+def deletion_happened(volume_id: str, *, include_backups: bool) -> Happened | bool | None:
+    """The volume goes last, so when it is gone the deletion is complete; its backups go first."""
     store = VolumeStore(_home())
-    if store.exists(volume_id):
-        return None
-    return store.deletion_of(volume_id)
+    if not store.exists(volume_id):
+        return Happened(store.deletion_of(volume_id))
+    return None if include_backups else False
 
 
 @tool(

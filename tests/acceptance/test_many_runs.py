@@ -83,6 +83,7 @@ def work_off(desk: Desk, world: World, runs: Sequence[UUID]) -> None:
     def over() -> bool:
         for asked in desk.pending():
             if asked.kind == "in_doubt":
+                desk.until_sent(asked)
                 happened = [effect.call for effect in world.effects(run=asked.run_id)]
                 with suppress(AlreadyDecided):  # the worker reported after all
                     desk.attest(asked, {"happened": str(asked.call_id) in happened})

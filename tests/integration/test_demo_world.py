@@ -15,7 +15,7 @@ from interlock.examples.fleet_ops.home import Home, NoWorld
 from interlock.examples.fleet_ops.mail_server import MailServer
 from interlock.examples.fleet_ops.rental_data import CUSTOMERS, TODAY, make_rows
 from interlock.examples.fleet_ops.volumes import VolumeStore, size_in_words
-from interlock.tools import CallContext, Effect, NotDone, OutsideRun
+from interlock.tools import CallContext, Effect, Happened, NotDone, OutsideRun
 from interlock.tools.gated import _current_call
 from interlock.tools.vault import open_vault
 
@@ -348,8 +348,9 @@ def test_a_deletion_can_be_verified_afterwards(home: Home) -> None:
     assert verify is not None
     args = {"volume_id": world.PRODUCTION, "include_backups": True}
     assert verify(**args) is None
+    assert verify(volume_id=world.PRODUCTION, include_backups=False) is False
     do(tools.delete_volume, **args)
-    assert verify(**args) == {"deleted": world.PRODUCTION, "backups_left": 0}
+    assert verify(**args) == Happened({"deleted": world.PRODUCTION, "backups_left": 0})
 
 
 # Mail -------------------------------------------------------------------------------------------

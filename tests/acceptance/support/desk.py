@@ -88,7 +88,9 @@ class Desk:
         return self.answer(approval, DecisionKind.APPROVE)
 
     def attest(self, approval: Row, said: Mapping[str, Any]) -> Decided:
-        """Say what became of a call in doubt."""
+        """Say what became of a call in doubt; that it did not happen, once that can be known."""
+        if said.get("happened") is False:
+            self.until_sent(approval)
         return self.answer(approval, DecisionKind.ANSWER, answer=said)
 
     # Waiting ---------------------------------------------------------------------------------
@@ -110,6 +112,11 @@ class Desk:
             return next((each for each in self.pending(run_id) if each.kind == kind), None)
 
         return self.until(asked, f"a question of kind {kind}, and the run's park,")
+
+    def until_sent(self, approval: Row) -> None:
+        """Wait until a call in doubt cannot be sent any more."""
+        query = "select from calls where id = %(id)s and send_before <= clock_timestamp()"
+        self.until(lambda: self.rows(query, id=approval.call_id), "the end of its send window")
 
     def until_ended(
         self, run_id: UUID, exit_: str = "completed", patience: float = PATIENCE

@@ -9,12 +9,13 @@ import json
 import os
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from interlock import Agent, Limits, tool
-from interlock.tools import current_call
+from interlock.tools import Happened, current_call
 from langchain_core.messages import AIMessage
 from langgraph.config import get_config
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PACE = float(os.environ.get("ACCEPTANCE_PACE", "0"))
+SOON = timedelta(seconds=2)
+"""In which whatever a tool of these sends is sent; then a person may say that it did not happen."""
 world = World(Path(os.environ["ACCEPTANCE_WORLD"]))
 
 
@@ -82,31 +85,51 @@ def untidy(args: Mapping[str, Any], result: Any) -> None:
     """Never asked for here."""
 
 
-@tool(effect="reversible", undo=untidy)
+@tool(effect="reversible", undo=untidy, send_within=SOON)
 def tidy(place: str) -> str:
     """Tidy up a place."""
     return act(f"tidy {place}")
 
 
-@tool(effect="irreversible", preview=measure, args_schema=Volume)
+@tool(effect="irreversible", preview=measure, args_schema=Volume, send_within=SOON)
 def wipe(volume: str) -> str:
     """Delete a volume."""
     return act(f"wipe {volume}")
 
 
-@tool(effect="irreversible")
+@tool(effect="irreversible", send_within=SOON)
 async def mail(to: str) -> str:
     """Write to somebody."""
     return act(f"mail {to}")
 
 
-@tool(effect="irreversible", idempotent=True)
+@tool(effect="irreversible", idempotent=True, send_within=SOON)
 def pay(amount: str) -> str:
     """Pay through a service that takes an idempotency key."""
     return act(f"pay {amount} {current_call().idempotency_key}")
 
 
-TOOLS = [look, tidy, wipe, mail, pay]
+def erased(disk: str) -> Happened | bool:
+    """Whether the world knows of it."""
+    world.pass_by("verify")
+    what, call = f"erase {disk}", str(current_call().call_id)
+    done = any(effect.call == call for effect in world.effects(what))
+    return Happened(f"seen: {what}") if done else False
+
+
+def disk_state(disk: str) -> str:
+    """The disk as the test says it is."""
+    world.pass_by("fingerprint")
+    return world.state_of(disk)
+
+
+@tool(effect="irreversible", send_within=SOON, verify=erased, fingerprint=disk_state)
+def erase(disk: str) -> str:
+    """Erase a disk; whether that happened can be seen."""
+    return act(f"erase {disk}")
+
+
+TOOLS = [look, tidy, wipe, mail, pay, erase]
 
 
 def model(state: MessagesState) -> Any:

@@ -74,6 +74,11 @@ class World:
         finally:
             _append(self._marks, {"edge": "end", **mark})
 
+    def state_of(self, thing: str) -> str:
+        """As the test left it."""
+        state = self.root / f"state-{thing}"
+        return state.read_text() if state.exists() else "as it was"
+
     def pass_by(self, point: str) -> None:
         """Go on, unless the test has set a trap here; the first process to come is caught."""
         trap, taken = self._traps / point, self._traps / f"{point}.taken"
@@ -104,6 +109,10 @@ class World:
         """Catch the next process at `point`: `kill`, `stop` or `hold` it; `skip` lets one pass."""
         (self._traps / f"{point}.taken").unlink(missing_ok=True)
         _replace(self._traps / point, " ".join(acts))
+
+    def change(self, thing: str, state: str) -> None:
+        """Let a thing be otherwise from now on."""
+        _replace(self.root / f"state-{thing}", state)
 
     def caught(self, point: str) -> int:
         """Wait until a process is caught, and give its id."""

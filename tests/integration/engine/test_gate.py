@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -428,7 +429,7 @@ def test_an_error_of_an_irreversible_call_leaves_it_in_doubt(lab: Lab) -> None:
     ],
 )
 def test_a_person_settles_a_doubt(lab: Lab, answer: Any, state: str, said: str) -> None:
-    @tool(effect="irreversible")
+    @tool(effect="irreversible", send_within=timedelta(seconds=2))
     def wipe(volume: str) -> str:
         """Wipe a volume."""
         raise ConnectionError(volume)
@@ -440,6 +441,7 @@ def test_a_person_settles_a_doubt(lab: Lab, answer: Any, state: str, said: str) 
     run_id = lab.start(agent)
     lab.decide(lab.pending(run_id)[0])
     lab.until(lambda: lab.calls(run_id)[0]["state"] == "in_doubt")
+    lab.until(lambda: lab.one("select send_before < clock_timestamp() from calls"))
     lab.decide(lab.pending(run_id)[0], "answer", answer=answer)
     assert lab.ended(run_id)["output"] == {"said": said}
     assert lab.calls(run_id)[0]["state"] == state

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attack import Check, Constraint, Index, attack, attacks
 from attacks_on_decisions import BINDS_DIGEST, ONCE, passed
-from guards_of_calls import ANSWERED, APPROVED, SHOWN
+from guards_of_calls import ANSWERED, APPROVED, SHOWN, STANDS
 from uuid_utils.compat import uuid7
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ NOT_EXPIRED = Check("approvals_guard", "this approval has not expired")
 AGAINST = Check("approvals_guard", "somebody rejected or edited this")
 QUORUM = Check("approvals_guard", "only % of % reviewers approved")
 NOBODY_REJECTED = Check("approvals_guard", "nobody rejected this approval")
+FOR_HOW_LONG = Check("approvals_times_guard", "for how long and why anew is asked cannot change")
+TOO_OLD = Check("approvals_times_guard", "this approval is older than its window")
+DOUBT_NEVER_EXPIRES = Constraint("approvals", "doubt_never_expires")
 NAMES_A_CALL = Constraint("approvals", "approval_names_a_call")
 OF_A_RUN = Constraint("approvals", "approvals_tenant_id_run_id_fkey")
 
@@ -121,7 +124,9 @@ def an_approval_cannot_begin_as_approved(rows: Rows) -> Iterator[None]:
         "reviewers": (WHAT_IS_ASKED,),
         "quorum": (WHAT_IS_ASKED,),
         "created_at": (WHAT_IS_ASKED,),
-        "expires_at": (WHAT_IS_ASKED,),
+        "expires_at": (WHAT_IS_ASKED, DOUBT_NEVER_EXPIRES),
+        "use_within": (FOR_HOW_LONG,),
+        "changes": (FOR_HOW_LONG,),
     }
 )
 def what_is_asked_cannot_change(rows: Rows, column: str) -> Iterator[None]:
@@ -137,6 +142,8 @@ def what_is_asked_cannot_change(rows: Rows, column: str) -> Iterator[None]:
         "quorum": 1,
         "created_at": "yesterday",
         "expires_at": "tomorrow",
+        "use_within": "48 hours",
+        "changes": "[]",
     }.get(column, "another")
     yield
     rows.change("approvals", approval_id, **{column: other})
@@ -200,7 +207,36 @@ def an_approval_cannot_be_in_an_unknown_state(rows: Rows) -> Iterator[None]:
     rows.close(approval_id, "unheard_of")
 
 
+@attack(DOUBT_NEVER_EXPIRES)
+def a_doubt_cannot_have_a_deadline(rows: Rows) -> Iterator[None]:
+    call = rows.call("in_doubt")
+    yield
+    rows.ask(call, id=uuid7(), kind="in_doubt", expires_at="tomorrow")
+
+
+@attack(Constraint("approvals", "window_is_some_time"))
+def an_approval_cannot_be_good_for_no_time(rows: Rows) -> Iterator[None]:
+    yield
+    rows.held(asked={"use_within": "0 s"})
+
+
 # How it closes ----------------------------------------
+
+
+@attack(TOO_OLD)
+def an_approval_cannot_be_used_after_its_window(rows: Rows) -> Iterator[None]:
+    call = rows.held(asked={"use_within": "0.2 s"})
+    rows.step(call, "approved")
+    rows.do("select pg_sleep(0.25)")
+    yield
+    rows.step(call, "executing")
+
+
+@attacks(dict.fromkeys(("lapsed", "consumed"), (STANDS,)))
+def an_approval_cannot_leave_its_call_approved(rows: Rows, state: str) -> Iterator[None]:
+    call = rows.call("approved")
+    yield
+    rows.move("approvals", call.approval_id, state)
 
 
 @attack(LIFE)
@@ -332,6 +368,7 @@ def who_closed_an_approval_cannot_be_rewritten(
 
 @attack(WHO_CLOSED)
 def who_approved_cannot_be_rewritten_when_it_is_used(rows: Rows) -> Iterator[None]:
-    approval_id = rows.approval("approved")
+    call = rows.call("approved")
     yield
-    rows.move("approvals", approval_id, "consumed", closed_by="erik")
+    rows.move("approvals", call.approval_id, "consumed", closed_by="erik")
+    rows.start(call)

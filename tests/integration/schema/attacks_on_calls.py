@@ -11,12 +11,16 @@ from guards_of_calls import (
     BORN,
     BORN_IN_HAND,
     BORN_UNATTESTED,
+    BORN_UNVERIFIED,
     BORN_WHOLE,
     DANGER_ZONE,
     DIGEST,
     FOLLOWS,
+    HAS_LIFE,
     KEEPS_APPROVAL,
+    LEAVES,
     LIFE,
+    MEASURED,
     NEEDS_DECISION,
     OF_A_RUN,
     ONE_PER_APPROVAL,
@@ -183,10 +187,20 @@ _IMMUTABLE: dict[str, tuple[Guard, ...]] = {
     "reason": (),
     "recovery": (),
     "proposed_at": (),
+    "fingerprint": (),
+    "send_within": (),
+    "key_life": (HAS_LIFE,),
 }
+_MEASURED = {"fingerprint", "send_within", "key_life"}
+"""Columns that a guard of their own holds."""
 
 
-@attacks({column: (WHAT_IT_IS, *more) for column, more in _IMMUTABLE.items()})
+@attacks(
+    {
+        column: (MEASURED if column in _MEASURED else WHAT_IT_IS, *more)
+        for column, more in _IMMUTABLE.items()
+    }
+)
 def what_a_call_is_cannot_change(rows: Rows, column: str) -> Iterator[None]:
     call = rows.call("allowed")
     other = _other(rows, column)
@@ -216,6 +230,9 @@ def _other(rows: Rows, column: str) -> Any:
         "policies": ["another"],
         "recovery": "verify",
         "proposed_at": "yesterday",
+        "fingerprint": b"{}",
+        "send_within": "1 s",
+        "key_life": "1 s",
     }.get(column, "another")
 
 
@@ -264,9 +281,24 @@ def a_call_cannot_start_before_its_approval_is_used_up(rows: Rows) -> Iterator[N
 @attack(FOLLOWS)
 def a_call_cannot_start_on_a_lapsed_approval(rows: Rows) -> Iterator[None]:
     call = rows.call("approved")
-    rows.move("approvals", call.approval_id, "lapsed")
     yield
+    rows.move("approvals", call.approval_id, "lapsed")
     rows.start(call)
+
+
+@attacks(dict.fromkeys(("superseded", "cancelled"), (LEAVES,)))
+def a_call_cannot_be_given_up_while_its_approval_stands(rows: Rows, state: str) -> Iterator[None]:
+    call = rows.call("approved")
+    yield
+    rows.move("calls", call.id, state)
+
+
+@attack(LEAVES)
+def a_call_cannot_be_replaced_whose_approval_was_used(rows: Rows) -> Iterator[None]:
+    call = rows.call("approved")
+    yield
+    rows.move("approvals", call.approval_id, "consumed")
+    rows.move("calls", call.id, "superseded")
 
 
 @attack(FOLLOWS)
@@ -370,6 +402,12 @@ def a_started_call_cannot_be_born(rows: Rows, how: str) -> Iterator[None]:
 def nobody_can_attest_a_call_that_is_born(rows: Rows, state: str) -> Iterator[None]:
     yield
     rows.propose(state=state, starts=int(state != "allowed"), attested_by="dana")
+
+
+@attack(BORN_UNVERIFIED)
+def nothing_can_have_verified_a_call_that_is_born(rows: Rows) -> Iterator[None]:
+    yield
+    rows.propose(verified=True)
 
 
 @attack(BORN)

@@ -10,14 +10,20 @@ from guards_of_calls import (
     ATTESTED,
     BORN,
     COUNTED,
+    HAS_LIFE,
     HAS_RESULT,
+    HAS_TIMES,
+    KEEPS_TIMES,
+    KEY_FORGOTTEN,
     LIFE,
+    MAY_BE_SENT,
     OF_A_RUN,
     ONE_BY_ONE,
     OUTCOME,
     RUN_ENDED,
     START_COUNTED,
     TOKEN,
+    VERIFIABLE,
 )
 from rows import TENANT
 from uuid_utils.compat import uuid7
@@ -107,10 +113,100 @@ def no_call_can_begin_in_a_run_that_has_ended(rows: Rows) -> Iterator[None]:
 @attack(RUN_ENDED)
 def an_approved_call_cannot_start_in_a_run_that_has_ended(rows: Rows) -> Iterator[None]:
     call = rows.call("approved")
-    rows.move("approvals", call.approval_id, "consumed")
     rows.end(call.run_id)
     yield
+    rows.move("approvals", call.approval_id, "consumed")
     rows.start(call)
+
+
+# The times of a start ----------------------------------------
+
+
+@attack(KEY_FORGOTTEN)
+def a_key_cannot_be_used_after_its_life(rows: Rows) -> Iterator[None]:
+    call = rows.call("executing", recovery="same_key", key_life="0.2 s")
+    rows.do("select pg_sleep(0.25)")
+    yield
+    rows.start(call)
+
+
+@attack(KEY_FORGOTTEN)
+def a_second_start_does_not_make_a_key_live_longer(rows: Rows) -> Iterator[None]:
+    call = rows.call("executing", recovery="same_key", key_life="0.4 s")
+    rows.do("select pg_sleep(0.25)")
+    rows.start(call)
+    rows.do("select pg_sleep(0.25)")
+    yield
+    rows.start(call)
+
+
+@attacks(dict.fromkeys(("send_before", "key_until"), (KEEPS_TIMES,)))
+def the_times_of_a_start_cannot_be_moved(rows: Rows, column: str) -> Iterator[None]:
+    call = rows.call("executing", recovery="same_key")
+    yield
+    rows.change("calls", call.id, **{column: "yesterday"})
+
+
+@attacks(dict.fromkeys(("send_before", "key_until"), (HAS_TIMES,)))
+def a_call_that_has_not_started_cannot_have_its_times(rows: Rows, column: str) -> Iterator[None]:
+    yield
+    rows.propose(**{column: "tomorrow"})
+
+
+@attack(HAS_LIFE)
+def a_key_cannot_be_without_a_life(rows: Rows) -> Iterator[None]:
+    yield
+    rows.held(recovery="same_key", key_life=None)
+
+
+@attack(HAS_LIFE)
+def what_takes_no_key_cannot_have_the_life_of_one(rows: Rows) -> Iterator[None]:
+    yield
+    rows.held(key_life="1 hour")
+
+
+_NO_TIME = {"send_within": "sending_takes_some_time", "key_life": "key_lives_some_time"}
+
+
+@attacks({column: (Constraint("calls", name),) for column, name in _NO_TIME.items()})
+def a_start_cannot_be_given_no_time(rows: Rows, column: str) -> Iterator[None]:
+    yield
+    rows.held(recovery="same_key", **{column: "0 s"})
+
+
+@attacks(dict.fromkeys(("executing", "in_doubt"), (MAY_BE_SENT,)))
+def a_look_cannot_settle_that_it_did_not_happen_while_it_may_be_sent(
+    rows: Rows, state: str
+) -> Iterator[None]:
+    call = rows.call(state)
+    yield
+    rows.move("calls", call.id, "failed", verified=True)
+
+
+@attack(MAY_BE_SENT)
+def a_person_cannot_attest_that_it_did_not_happen_while_it_may_be_sent(
+    rows: Rows,
+) -> Iterator[None]:
+    call = rows.call("in_doubt")
+    rows.decide(rows.ask(call, id=uuid7(), kind="in_doubt"), "dana", "answer")
+    yield
+    rows.move("calls", call.id, "failed", attested_by="dana")
+
+
+@attacks(dict.fromkeys(("executing", "succeeded", "failed", "abandoned"), (VERIFIABLE,)))
+def what_is_not_open_cannot_be_verified(rows: Rows, state: str) -> Iterator[None]:
+    call = rows.call(state)
+    yield
+    rows.change("calls", call.id, verified=True)
+
+
+@attack(Constraint("calls", "verified_is_not_attested"))
+def an_outcome_cannot_be_both_verified_and_attested(rows: Rows) -> Iterator[None]:
+    call = rows.call("in_doubt", send_within="0.01 s")
+    rows.decide(rows.ask(call, id=uuid7(), kind="in_doubt"), "dana", "answer")
+    rows.do("select pg_sleep(0.02)")
+    yield
+    rows.move("calls", call.id, "failed", attested_by="dana", verified=True)
 
 
 # Outcomes ----------------------------------------
@@ -148,7 +244,7 @@ def nobody_can_be_named_later_for_an_outcome(rows: Rows, state: str) -> Iterator
 def a_doubt_cannot_be_settled_in_the_name_of_one_who_did_not_answer(
     rows: Rows, reviewer: str
 ) -> Iterator[None]:
-    call = rows.call("in_doubt")
+    call = rows.call("in_doubt", send_within="0.001 s")
     asked = rows.ask(call, id=uuid7(), kind="in_doubt")
     rows.decide(asked, "dana", "answer")
     yield

@@ -26,6 +26,20 @@ START_COUNTED = Check("calls_guard", "a start must be counted")
 TOKEN = Check("calls_guard", "a start keeps its token")
 RUN_ENDED = Check("calls_guard", "no call begins or starts in a run that has ended")
 ATTESTED = Check("calls_guard", "% did not say what became of this call")
+MEASURED = Check("calls_times_guard", "what a call was measured by cannot change")
+BORN_UNVERIFIED = Check("calls_times_guard", "nothing can have verified a call that begins")
+KEY_FORGOTTEN = Check("calls_times_guard", "the key of this call may be forgotten")
+KEEPS_TIMES = Check("calls_times_guard", "a start keeps its times")
+VERIFIABLE = Check("calls_times_guard", "only an open outcome can be verified")
+MAY_BE_SENT = Check("calls_times_guard", "this call may still be sent")
+LEAVES = Check("calls_times_guard", "a call cannot leave an approval that is %")
+HAS_TIMES = Constraint("calls", "start_has_its_times")
+HAS_LIFE = Constraint("calls", "key_has_a_life")
+STANDS = Trigger(
+    "approvals",
+    "stands_on_its_approval",
+    "a call is approved although its approval is not any more",
+)
 _STUCK = "a call waits although its approval is not pending"
 WAITS = Trigger("calls", "waits_for_a_decision", _STUCK)
 WAITS_AGAIN = Trigger("calls", "waits_again_for_a_decision", _STUCK)

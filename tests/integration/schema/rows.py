@@ -70,11 +70,13 @@ class Rows:
 
     Attributes:
         silent: whether entries are left out from now on.
+        has_times: whether the schema has the times of starts, as it does from 0004 on.
     """
 
     def __init__(self, conn: psycopg.Connection[Any]) -> None:
         self.conn = conn
         self.silent = False
+        self.has_times = True
         self.worker = uuid7()
         self.insert("policies", digest=POLICY, text="permit (principal, action, resource);")
         self.insert(
@@ -230,6 +232,8 @@ class Rows:
             **columns,
         }
         row.setdefault("digest", digest_of(row))
+        if row["recovery"] == "same_key" and self.has_times:
+            row.setdefault("key_life", "1 hour")
         if state in ("executing", "succeeded", "failed"):
             started = {"start_token": uuid7(), "started_at": "now"}
             row = {**started, "finished_at": None if state == "executing" else "now", **row}
@@ -276,6 +280,11 @@ class Rows:
             case _:
                 self.move("calls", call.id, state)
 
+    def lapse(self, call: Call) -> None:
+        """What an approved call comes to whose approval does not stand any more."""
+        self.move("approvals", call.approval_id, "lapsed")
+        self.move("calls", call.id, "superseded")
+
     def start(self, call: Call) -> None:
         """One more start."""
         starts = self.one("select starts from calls where id = %(id)s", id=call.id)
@@ -306,7 +315,10 @@ class Rows:
         if state in ("consumed", "lapsed"):
             call = self.call("approved")
             assert call.approval_id is not None
-            self.move("approvals", call.approval_id, state)
+            if state == "consumed":
+                self.step(call, "executing")
+            else:
+                self.lapse(call)
             return call.approval_id
         if columns:
             call = self.held(asked=columns)

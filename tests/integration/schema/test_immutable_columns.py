@@ -18,7 +18,9 @@ CHANGES = {
         # the life cycle, and what comes with its steps
         *("state", "approval_id", "starts", "start_token", "started_at", "finished_at"),
         # the outcome, written once
-        *("result_type", "result", "error", "attested_by"),
+        *("result_type", "result", "error", "attested_by", "verified"),
+        # what the database says of a start
+        *("send_before", "key_until"),
     },
     "approvals": {"state", "closed_at", "closed_by", "close_reason"},
     "runs": {

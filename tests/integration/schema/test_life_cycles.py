@@ -162,7 +162,7 @@ def test_a_call_that_may_be_repeated_starts_again(effect: str, recovery: str, ro
 
 
 def test_a_doubt_is_settled_in_the_name_of_who_answered(rows: Rows) -> None:
-    call = rows.call("in_doubt")
+    call = rows.call("in_doubt", send_within="0.001 s")
     asked = rows.ask(call, id=uuid7(), kind="in_doubt")
     rows.decide(asked, "erik", "answer")
     rows.close(asked, "approved")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -111,6 +112,26 @@ def test_runs_under_way_on_langgraphs_own_saver_are_not_migrated_over(empty: Dat
         conn.exec_driver_sql("delete from checkpoints where thread_id = %s", (str(run_id),))
     schema.migrate(empty)
     assert {"steps", "checkpoints"} <= tables(empty)
+
+
+def test_calls_and_approvals_of_before_get_their_times(empty: Database) -> None:
+    alembic_to(empty, "0002")
+    with empty.begin() as conn:
+        rows = Rows(conn.connection.driver_connection)
+        rows.has_times = False
+        sent = rows.call("executing", recovery="same_key")
+        rows.change("calls", sent.id, started_at="2026-01-01T00:00:00Z")
+        waits = rows.call("waiting")
+    schema.migrate(empty)
+    with empty.begin() as conn:
+        query = "select send_before, key_until, send_within, key_life from calls where id = %s"
+        send_before, key_until, within, life = conn.exec_driver_sql(query, (sent.id,)).one()
+        assert (within, life) == (timedelta(minutes=1), timedelta(hours=1))
+        began = datetime(2026, 1, 1, tzinfo=UTC)
+        assert (send_before, key_until) == (began + within, began + life)
+        assert conn.exec_driver_sql(query, (waits.id,)).one() == (None, None, within, None)
+        query = "select use_within from approvals where id = %s"
+        assert conn.exec_driver_sql(query, (waits.approval_id,)).scalar_one() == timedelta(days=1)
 
 
 def alembic_to(database: Database, revision: str) -> None:

@@ -47,6 +47,7 @@ def test_terms_not_given_are_the_default_ones() -> None:
     terms = rule().terms
 
     assert (terms.quorum, terms.expires) == (1, timedelta(hours=24))
+    assert terms.window == timedelta(hours=24)
     assert DEFAULT_TERMS.reviewers == ("on-call",)
 
 
@@ -73,6 +74,12 @@ def test_quorum_is_the_largest_expiry_the_shortest_and_reasons_are_kept_once() -
 
     assert (merged.quorum, merged.expires) == (3, timedelta(hours=1))
     assert merged.reasons == ("One.", "Two.")
+
+
+def test_an_approval_is_good_for_the_shortest_window() -> None:
+    merged = merge_terms([rule("a", window="2d"), rule("b", window="30m"), rule("c")])
+
+    assert merged.window == timedelta(minutes=30)
 
 
 def test_rules_that_ask_for_no_review_merge_to_no_terms() -> None:

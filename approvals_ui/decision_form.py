@@ -1,5 +1,6 @@
 """The decision form: what a page sends, and the answer that it stands for."""
 
+import json
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -20,6 +21,7 @@ REASONS = {
     "later": "Not now",
 }
 LONGEST_NOTE = 4000
+LONGEST_RESULT = 20_000
 
 
 class DecisionForm(BaseModel):
@@ -33,6 +35,7 @@ class DecisionForm(BaseModel):
     reason: str = ""
     note: str = ""
     confirm: str = ""
+    result: str = ""
 
     @classmethod
     def empty(cls) -> Self:
@@ -62,6 +65,8 @@ def answer_of(
         answer = {"abandon": True}
         if form.decision != "abandon":
             answer = {"happened": form.decision == "happened"}
+        if form.decision == "happened" and form.result.strip():
+            answer = {**answer, "result": _result(form.result.strip())}
         if not note:
             raise InvalidDecision("Say what you looked at: the evidence is missing.")
     return Answer(
@@ -74,6 +79,16 @@ def answer_of(
         reason=reason,
         answer=answer,
     )
+
+
+def _result(text: str) -> Any:
+    """What the call returned, as the reviewer knows it: JSON where it is such, else the text."""
+    if len(text) > LONGEST_RESULT:
+        raise InvalidDecision(f"The result is longer than {LONGEST_RESULT:,} characters.")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _check_confirmation(form: DecisionForm, detail: ApprovalDetail) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..engine.queries import ApprovalDetail, ApprovalRow, CallRow, DecisionRow
 
 _DID_NOT_RUN = "The call did not run."
+_ASKED_ANEW = {ApprovalState.SUPERSEDED, ApprovalState.LAPSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +54,19 @@ def outcome(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Outcom
     asked, call = detail.approval, detail.call
     state = _word_state(asked)
     by = "You" if asked.closed_by == reviewer.name else words.who(asked.closed_by)
-    at = exact(asked.closed_at or asked.expires_at or now, now)
+    at = exact(closed_at(detail) or asked.expires_at or now, now)
     say = _BANNERS.get(state)
     banner = say(detail, by, at) if say else _went_on(detail, by, at, now)
     result = call.result if call and call.state == CallState.SUCCEEDED else None
-    reason = asked.close_reason if asked.closed_by else None
+    is_lapsed = state is ApprovalState.LAPSED
+    reason = asked.close_reason if asked.closed_by and not is_lapsed else None
     return Outcome(
         tone=banner.tone,
         icon=banner.icon,
         strong=banner.strong,
         more=banner.more,
         title=f"Closed: {words.APPROVALS[state].word.lower()}",
-        says=_next(state, call),
+        says=_next(state, detail),
         decided=tuple(_said(said, reviewer, now) for said in detail.decisions),
         reason=shown(reason) if reason else None,
         result=None if result is None else value_of(result),
@@ -72,6 +74,13 @@ def outcome(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Outcom
         successor_says=_successor_says(detail),
         is_settling=_is_settling(detail),
     )
+
+
+def closed_at(detail: ApprovalDetail) -> datetime | None:
+    """When it was closed; one that lapsed was approved before that."""
+    asked, call = detail.approval, detail.call
+    is_lapsed = asked.state == ApprovalState.LAPSED
+    return call.finished_at if is_lapsed and call else asked.closed_at
 
 
 def _word_state(asked: ApprovalRow) -> ApprovalState:
@@ -106,7 +115,7 @@ def _superseded(detail: ApprovalDetail, by: str, at: str) -> _Banner:
     if not (detail.decisions and detail.decisions[-1].kind == "edit"):
         why = detail.approval.close_reason or ""
         return _Banner(f"Replaced at {at}. {_DID_NOT_RUN}", why, "edit")
-    edited = detail.edited_call
+    edited = detail.next_revision
     more = "The edited call is judged again. If it needs a person, it asks with its own approval."
     if edited is not None and edited.approval_id is None:
         word = words.CALLS[CallState(edited.state)].word.lower()
@@ -118,6 +127,10 @@ def _superseded(detail: ApprovalDetail, by: str, at: str) -> _Banner:
 
 def _lapsed(detail: ApprovalDetail, _by: str, at: str) -> _Banner:
     why = detail.approval.close_reason or ""
+    again = detail.next_revision
+    if again is not None and again.approval_id is None:
+        word = words.CALLS[CallState(again.state)].word.lower()
+        why = f"{why} The call was judged again: {word}."
     return _Banner(f"The approval lapsed at {at}. {_DID_NOT_RUN}", why, "clock", "warn")
 
 
@@ -167,8 +180,10 @@ def _fate(asked: ApprovalRow, call: CallRow | None, now: datetime) -> str:
     }.get(state, f"The call is {words.CALLS[state].word.lower()}.")
 
 
-def _next(state: ApprovalState, call: CallRow | None) -> str:
-    if state is ApprovalState.REJECTED and call is not None:
+def _next(state: ApprovalState, detail: ApprovalDetail) -> str:
+    if state is ApprovalState.LAPSED and detail.successor:
+        return "The call is asked for again. The new approval shows what changed."
+    if state is ApprovalState.REJECTED and detail.call is not None:
         return "Nothing is waiting for you here. The agent was told the reason and can plan anew."
     if state in {ApprovalState.EXPIRED, ApprovalState.PENDING}:
         return "Nothing is waiting for you here. The agent is told that nobody decided in time."
@@ -186,11 +201,13 @@ def _successor_says(detail: ApprovalDetail) -> str:
         return "Say what happened"
     if detail.approval.state == ApprovalState.SUPERSEDED:
         return "Open the edited call"
+    if detail.approval.state == ApprovalState.LAPSED:
+        return "Open the new approval"
     return "Open the next approval of this call"
 
 
 def _is_settling(detail: ApprovalDetail) -> bool:
     asked, call = detail.approval, detail.call
-    if asked.state == ApprovalState.SUPERSEDED and detail.run.status != "ended":
-        return detail.successor is None and detail.edited_call is None
+    if asked.state in _ASKED_ANEW and detail.run.status != "ended":
+        return detail.successor is None and detail.next_revision is None
     return call is not None and call.state in {CallState.APPROVED, CallState.EXECUTING}

@@ -54,6 +54,13 @@ def story(detail: ApprovalDetail, now: datetime) -> tuple[Line, ...]:
             (asked.closed_at, Line(moment(asked.closed_at, now), "warn", f"{word}, closed",
                                    "Interlock", is_strong=True))
         )  # fmt: skip
+    for call in detail.calls:
+        if call.finished_at and _has_lapsed(call, detail):
+            what = f"The approval of {call.tool} lapsed"
+            found.append(
+                (call.finished_at, Line(moment(call.finished_at, now), "warn", what, "Interlock",
+                                        is_strong=True))
+            )  # fmt: skip
     lines = [line for _, line in sorted(found, key=lambda pair: pair[0])]
     if len(lines) <= MOST_LINES:
         return tuple(lines)
@@ -80,13 +87,27 @@ def _call(call: CallRow, detail: ApprovalDetail, now: datetime) -> Line:
     state = CallState(call.state)
     is_this = detail.call is not None and call.id == detail.call.id
     if call.verdict == "review":
-        edited = "edited " if call.revision > 1 else ""
+        edited = "edited " if _was_edited(call, detail) else ""
         what = f"{edited}{call.tool} held before it ran"
         return Line(at, "held" if is_this else "", what, "", is_strong=is_this)
     note = words.CALLS[state].word.lower()
     if call.started_at and call.finished_at:
         note += f" in {duration((call.finished_at - call.started_at).total_seconds() * 1000)}"
     return Line(at, "", call.tool, note)
+
+
+def _has_lapsed(call: CallRow, detail: ApprovalDetail) -> bool:
+    """Whether it was approved and another revision took its place all the same."""
+    said = {d.kind for d in detail.run_decisions if d.approval_id == call.approval_id}
+    return call.state == CallState.SUPERSEDED and "approve" in said and "edit" not in said
+
+
+def _was_edited(call: CallRow, detail: ApprovalDetail) -> bool:
+    """Whether a person made it out of another; a call is revised after a lapse as well."""
+    before = {
+        c.approval_id for c in detail.calls if c.key == call.key and c.revision < call.revision
+    }
+    return any(said.kind == "edit" and said.approval_id in before for said in detail.run_decisions)
 
 
 def _ran(call: CallRow, now: datetime) -> Line:

@@ -9,15 +9,16 @@ from ..engine.confirmation import to_type
 from ..engine.lifecycle import ApprovalKind, ApprovalState
 from ..tools.effect import Effect, Source
 from . import words
-from .arguments import ArgumentRow, Value, digest_groups, figure, rows, shown
+from .arguments import ArgumentRow, Value, digest_groups, figure, rows, shown, value_of
 from .confirmation import pattern
-from .outcomes import Outcome, outcome
+from .outcomes import Outcome, closed_at, outcome
 from .run_request import request_text
 from .story import Line, known, story
 from .times import Deadline, Moment, deadline, exact, moment, span
 from .views_inbox import Quorum
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -70,7 +71,28 @@ class Terms:
     said: str
     due: Deadline | None
     closed: Moment | None
+    window: str
+    """How long the call may start on its approval; empty where nothing starts on it."""
     standing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that is not as it was when the call was approved before."""
+
+    name: Value
+    of: str
+    before: Value
+    now: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Why an approved call is asked for once more."""
+
+    before: UUID | None
+    says: tuple[str, ...]
+    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +117,8 @@ class Decision:
     edit: str | None
     blocked: str
     is_final: bool
+    may_be_sent: str
+    """Until when a call in doubt may still be sent, while that is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +151,7 @@ class ApprovalView:
     story: tuple[Line, ...]
     known: tuple[Line, ...]
     versions: tuple[tuple[str, str], ...]
+    again: Again | None
     decision: Decision | None
     outcome: Outcome | None
 
@@ -171,6 +196,7 @@ def view(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> ApprovalV
         story=story(detail, now),
         known=known(detail, now) if is_doubt else (),
         versions=_versions(detail),
+        again=_again(detail),
         decision=_decision(detail, reviewer, now) if is_open else None,
         outcome=None if is_open else outcome(detail, reviewer, now),
     )
@@ -210,6 +236,31 @@ def _versions(detail: ApprovalDetail) -> tuple[tuple[str, str], ...]:
     return (("Began with", str(measured.get("from"))), ("Now is", str(measured.get("to"))))
 
 
+def _again(detail: ApprovalDetail) -> Again | None:
+    """What changed since the call was approved before."""
+    found = detail.approval.changes
+    if not found:
+        return None
+    before = detail.predecessor
+    return Again(
+        before=before.approval_id if before else None,
+        says=tuple(str(change["says"]) for change in found),
+        changes=tuple(row for change in found for row in _compared(change)),
+    )
+
+
+def _compared(change: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Its state before beside that of now; of two objects, the fields that differ."""
+    of = words.CHANGES.get(change["what"])
+    if of is None:
+        return ()
+    before, now = change["before"], change["now"]
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return (Change(shown(of), "", value_of(before), value_of(now)),)
+    differing = (row for row in rows(now, before) if row.before)
+    return tuple(Change(row.name, of, row.before, row.value) for row in differing if row.before)
+
+
 def _edited(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> str | None:
     edit = detail.edit
     if edit is None:
@@ -244,7 +295,8 @@ def _terms(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Terms:
             if said.kind in {"approve", "answer"}
         ),
         due=deadline(asked.expires_at, now) if asked.expires_at else None,
-        closed=moment(asked.closed_at, now) if asked.closed_at else None,
+        closed=moment(closed, now) if (closed := closed_at(detail)) else None,
+        window=span(asked.use_within) if asked.kind == ApprovalKind.CALL else "",
         standing=f"{reviewer.name}, in {groups}: {'can decide' if can else 'cannot decide this'}",
     )
 
@@ -268,6 +320,9 @@ def _decision(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Deci
         else None,
         blocked=span(now - asked.created_at),
         is_final=is_final,
+        may_be_sent=moment(call.send_before, now).second
+        if call and call.send_before and call.send_before > now
+        else "",
     )
 
 

@@ -81,7 +81,7 @@ def row(approval: ApprovalRow, now: datetime) -> Row:
         blocked=span(now - approval.created_at) if is_doubt else None,
         state=words.APPROVALS[ApprovalState(approval.state)],
         closed=moment(approval.closed_at, now) if approval.closed_at else None,
-        closed_by=words.who(approval.closed_by),
+        closed_by=words.who(None if approval.state == "lapsed" else approval.closed_by),
     )
 
 

@@ -98,6 +98,7 @@ EVENTS = {
     "call.started": Badge("Started", "call"),
     "call.succeeded": Badge("Returned", "check"),
     "call.failed": Badge("Failed", "warn"),
+    "call.postponed": Badge("Taken up again later", "clock"),
     "call.in_doubt": Badge("In doubt: may or may not have happened", "doubt"),
     "call.abandoned": Badge("Left in doubt", "doubt"),
     "call.approved": Badge("The call may run", "check"),
@@ -124,6 +125,14 @@ EVENTS = {
     "session.closed": Badge("Signed out", "key"),
     "session.refused": Badge("Sign-in refused", "key"),
 }
+CHANGES = {
+    "target": "Its target",
+    "tool": "The tool",
+    "effect": "Effect",
+    "policy": "Policy",
+    "window": "Its approval",
+}
+"""What can be otherwise than it was approved."""
 DECISIONS = {"approve": "Approved", "reject": "Rejected", "edit": "Edited", "answer": "Answered"}
 VIA = {"ui": "in the browser", "api": "through the API", "cli": "on the command line"}
 NOUNS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -50,6 +50,10 @@ class ApprovalRow:
     closed_at: datetime | None
     closed_by: str | None
     close_reason: str | None
+    use_within: timedelta
+    """How long after its approval the call may start on it."""
+    changes: tuple[Mapping[str, Any], ...]
+    """Why an earlier approval of this call does not stand: `what`, `says`, `before`, `now`."""
 
     def as_json(self) -> dict[str, Any]:
         """The approval as the API lists it."""
@@ -75,6 +79,8 @@ class ApprovalRow:
             "closed_at": iso(self.closed_at),
             "closed_by": self.closed_by,
             "close_reason": self.close_reason,
+            "window_seconds": int(self.use_within.total_seconds()),
+            "changes": presentable([dict(change) for change in self.changes]),
         }
 
 
@@ -110,7 +116,7 @@ class ApprovalDetail:
 
     @property
     def predecessor(self) -> CallRow | None:
-        """The revision of the call that a person edited into this one."""
+        """The revision of the call that this one took the place of: edited, or lapsed."""
         call = self.call
         if call is None or call.revision == 1:
             return None
@@ -118,8 +124,8 @@ class ApprovalDetail:
         return next(older, None)
 
     @property
-    def edited_call(self) -> CallRow | None:
-        """The revision that a person edited this call into, once it is judged."""
+    def next_revision(self) -> CallRow | None:
+        """The revision that took this call's place, once it is judged."""
         call = self.call
         if call is None:
             return None
@@ -208,6 +214,8 @@ def _approval_row(row: Row[Any]) -> ApprovalRow:
         closed_at=row.closed_at,
         closed_by=row.closed_by,
         close_reason=row.close_reason,
+        use_within=row.use_within,
+        changes=tuple(row.changes or ()),
     )
 
 

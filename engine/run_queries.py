@@ -129,6 +129,10 @@ class CallRow:
     result_bytes: bytes | None
     error: str | None
     attested_by: str | None
+    verified: bool
+    """Whether the tool's own look at the world said what became of it."""
+    send_before: datetime | None
+    """Until then it may still reach its target."""
 
     @property
     def result(self) -> Any:
@@ -165,6 +169,8 @@ class CallRow:
             "result": presentable(self.result),
             "error": self.error,
             "attested_by": self.attested_by,
+            "verified": self.verified,
+            "send_before": iso(self.send_before),
         }
 
 
@@ -248,6 +254,8 @@ def call_row(row: Row[Any]) -> CallRow:
         result_bytes=bytes(row.result) if row.result is not None else None,
         error=row.error,
         attested_by=row.attested_by,
+        verified=row.verified,
+        send_before=row.send_before,
     )
 
 

@@ -134,6 +134,7 @@ def _closed(seeds: Seeds) -> dict[str, str]:
         edited.run_id, args=smaller, headline="Delete volume vol-prod-7 and keep its 14 backups",
         preview=FIGURES, minutes_ago=1, revises=edited,
     )  # fmt: skip
+    lapsed, anew = _lapsed(seeds)
     changed = seeds.version(seeds.run("Tidy the booking table."))
     return {
         "approval-version": f"/approvals/{changed.approval_id}",
@@ -143,5 +144,42 @@ def _closed(seeds: Seeds) -> dict[str, str]:
         "approval-in-doubt": f"/approvals/{doubt.approval_id}",
         "approval-replaced": f"/approvals/{edited.approval_id}",
         "approval-edited": f"/approvals/{again.approval_id}",
+        "approval-lapsed": f"/approvals/{lapsed.approval_id}",
+        "approval-again": f"/approvals/{anew.approval_id}",
         "run-ended": f"/runs/{done.run_id}",
     }
+
+
+CHANGES = [
+    {
+        "what": "target",
+        "says": "Its target is not as it was when it was proposed.",
+        "before": {"etag": "9f86d081", "attached_to": None, "customer_records": 1206},
+        "now": {"etag": "60303ae2", "attached_to": "billing-api", "customer_records": 1418},
+    },
+    {
+        "what": "policy",
+        "says": "The policy asks for more than it was approved under.",
+        "before": "1 approval by on-call",
+        "now": "2 approvals by on-call or storage",
+    },
+    {
+        "what": "window",
+        "says": "It was approved too long ago to run on that.",
+        "before": "Good for 24 h",
+        "now": "31 h 4 min old",
+    },
+]
+
+
+def _lapsed(seeds: Seeds) -> tuple[Seeded, Seeded]:
+    """An approval that does not stand any more, and the one that asks again."""
+    first = seeds.held(preview=FIGURES)
+    seeds.decide(first, "dana", "approve")
+    seeds.close(first, "approved", by="dana")
+    seeds.lapse(first, " ".join(str(change["says"]) for change in CHANGES))
+    again = seeds.held(
+        first.run_id, preview={**FIGURES, "Customer records": 1418}, minutes_ago=1, revises=first,
+        reviewers=("on-call", "storage"), quorum=2, changes=CHANGES,
+    )  # fmt: skip
+    return first, again

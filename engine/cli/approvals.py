@@ -156,6 +156,10 @@ def print_approval(detail: ApprovalDetail) -> None:
             ]
         )
         print_block("Arguments", dict(call.args))
+    for change in asked.changes:
+        print_fields([("Changed", change["says"])])
+        print_block("Before", change["before"])
+        print_block("Now", change["now"])
     if asked.preview is not None:
         print_block("Preview", asked.preview)
     for decision in detail.decisions:

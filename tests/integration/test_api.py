@@ -353,3 +353,39 @@ def test_a_database_that_is_away_is_said_to_be(
     answer = api.get("/api/runs")
     assert answer.status_code == 503
     assert "Nothing was recorded." in answer.json()["error"]
+
+
+def test_an_approval_that_asks_again_says_what_changed(api: TestClient, seeds: Seeds) -> None:
+    first = seeds.held()
+    seeds.decide(first, "dana", "approve")
+    seeds.close(first, "approved", by="dana")
+    seeds.lapse(first, "Its target changed.")
+    change = {"what": "target", "says": "Its target changed.", "before": "a1", "now": "b2"}
+    second = seeds.held(first.run_id, revises=first, changes=[change])
+    lapsed = api.get(f"/api/approvals/{first.approval_id}").json()
+    assert (lapsed["state"], lapsed["close_reason"]) == ("lapsed", "Its target changed.")
+    assert (lapsed["changes"], lapsed["successor_id"]) == ([], str(second.approval_id))
+    again = api.get(f"/api/approvals/{second.approval_id}").json()
+    assert (again["state"], again["changes"]) == ("pending", [change])
+    assert again["window_seconds"] == 86_400
+    late = {"decision": "reject", "digest": first.digest, "reason": "After all."}
+    assert decide(api, first.approval_id, **late).status_code == 409
+
+
+def test_that_a_call_did_not_happen_is_refused_while_it_may_be_sent(
+    api: TestClient, seeds: Seeds
+) -> None:
+    held = seeds.held(send_within=timedelta(minutes=5))
+    seeds.decide(held, "dana", "approve")
+    seeds.close(held, "approved", by="dana")
+    seeds.start(held)
+    doubt = seeds.in_doubt(held)
+    body = {"decision": "answer", "digest": doubt.digest}
+    refused = decide(api, doubt.approval_id, **body, answer={"happened": False})
+    assert refused.status_code == 422
+    assert "may still be sent until" in refused.json()["error"]
+    settled = decide(api, doubt.approval_id, **body, answer={"happened": True, "result": {"n": 1}})
+    assert settled.status_code == 200
+    call = api.get(f"/api/approvals/{doubt.approval_id}").json()["call"]
+    assert (call["state"], call["result"], call["attested_by"]) == ("succeeded", {"n": 1}, "dana")
+    assert call["send_before"] > call["started_at"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import subprocess
 
     from forked_cli import CommandLine
+    from seeding import Seeds
 
     from tests.conftest import Account
 
@@ -334,6 +335,23 @@ def test_a_held_call_ends_with_three_and_runs_only_after_it_is_approved(
     assert not (cli.folder / "deleted").exists()
     late = ["approvals", "reject", approval["approval_id"], "--digest", approval["digest"]]
     refused(cli(*late, "--as", "dana", "--reason", "no", **right), 1, "already approved by dana")
+
+
+def test_an_approval_that_asks_again_is_shown_with_what_changed(
+    cli: CommandLine, seeds: Seeds, reviewer: Account
+) -> None:
+    first = seeds.held()
+    seeds.decide(first, "dana", "approve")
+    seeds.close(first, "approved", by="dana")
+    seeds.lapse(first, "Its target changed.")
+    change = {"what": "target", "says": "Its target changed.", "before": "a1", "now": "b2"}
+    again = seeds.held(first.run_id, revises=first, changes=[change])
+    lapsed = fine(cli("approvals", "show", str(first.approval_id)))
+    assert "lapsed" in lapsed
+    assert "Its target changed." in lapsed
+    shown = fine(cli("approvals", "show", str(again.approval_id)))
+    for part in ("Its target changed.", '"a1"', '"b2"'):
+        assert part in shown
 
 
 def test_a_rejection_is_a_tokens_or_a_passwords_and_needs_a_group(

@@ -265,15 +265,13 @@ class RunGate:
             if step.call.recovery not in REPEATABLE:
                 self._unsent(step, f"The worker had lost {lost} before the effect")
             raise Fenced(f"A call of {step.call.tool} was not sent: the worker had lost {lost}.")
-        if self.stop is not None:
+        if self.stop is not None and not step.is_whole:  # a read that was counted may still read
             self._unsent(step, "The run was stopped before the effect")
             raise RunStopped(str(self.stop))
 
     def _unsent(self, step: Begun, why: str) -> None:
         """Write down that a start came to nothing, if the start is written; never waits."""
         outcome = Failed(f"{why}, so nothing was sent.")
-        if step.is_whole:
-            return
         if self._outbox.is_closed:
             self._record_aside(step, outcome)
         else:

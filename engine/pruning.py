@@ -9,20 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import ormsgpack
-
 from .channel_values import chain_of, entries_of, joined
 from .errors import Conflict
 from .group_commit import Query
 from .step_rows import (
     Place,
     Step,
-    TaskWrite,
     pack_state,
+    pack_writes,
     packed_entries,
     read_step,
     task_write,
     unpack_entries,
+    unpack_writes,
 )
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def remove(ask: Ask, place: Place, gone: Iterable[str]) -> None:
     entries = {row[2]: unpack_entries(row[6]) for row in rows}
     for row in rows:
         if row[2] not in gone:
-            _make_whole(ask, read_step(place.tenant, row[:6]), entries, gone)
+            _make_whole(ask, read_step(place.tenant, row[:6]), row, entries, gone)
     for table, column in (("step_writes", "step_id"), ("steps", "id")):
         delete = f"delete from {table} where tenant_id = $1 and run_id = $2 and ns = $3"  # noqa: S608 - two names
         ask(Query(f"{delete} and {column} = any($4::text[])", (*where, sorted(gone))))
@@ -158,13 +157,13 @@ def remove(ask: Ask, place: Place, gone: Iterable[str]) -> None:
 def _keep_writes(ask: Ask, place: Place, rows: Sequence[tuple[Any, ...]], gone: set[str]) -> None:
     """The writes of a step are in the rows of its children."""
     where = (place.tenant, place.run_id, place.ns)
-    for _, _, step, parent, _, _, _, writes in rows:
+    for _, _, step, parent, _, _, channels, writes in rows:
         if writes is None or (step in gone) == (parent in gone):
             continue
         if step in gone:
             owner = Place(*where, parent)
-            for packed in ormsgpack.unpackb(writes):
-                values = task_write(owner, TaskWrite(*packed)).values
+            for write in unpack_writes(writes, channels):
+                values = task_write(owner, write).values
                 places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
                 ask(Query(f"select put_step_write({places})", values))
         else:
@@ -175,6 +174,7 @@ def _keep_writes(ask: Ask, place: Place, rows: Sequence[tuple[Any, ...]], gone: 
 def _make_whole(
     ask: Ask,
     step: Step,
+    row: tuple[Any, ...],
     entries: Mapping[str, dict[str, Entry]],
     gone: set[str],
 ) -> None:
@@ -188,14 +188,17 @@ def _make_whole(
     if refs == step.refs:
         return
     place = step.place
+    *_, channels, writes = row
     ask(
         Query(
-            "update steps set state = $5, channels = $6"
+            "update steps set state = $5, channels = $6,"
+            " writes = case when writes is not null then $7::bytea end"
             " where tenant_id = $1 and run_id = $2 and ns = $3 and id = $4",
             (
                 *(place.tenant, place.run_id, place.ns, place.step),
                 pack_state(step.checkpoint, step.small, refs),
                 packed_entries(own),
+                pack_writes(unpack_writes(writes, channels), own) if writes is not None else None,
             ),
         )
     )

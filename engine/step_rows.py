@@ -61,9 +61,11 @@ class TaskWrite:
     type: str
     data: bytes
 
-    def packed(self) -> list[Any]:
-        """As it goes into the row of the next step."""
-        return [self.task_id, self.task_path, self.idx, self.channel, self.type, self.data]
+    def packed(self, entry: Entry | None) -> list[Any]:
+        """As it goes into the row of the next step; without what its channel's entry there says."""
+        is_there = entry is not None and (entry.type, entry.data) == (self.type, self.data)
+        data = None if is_there else self.data
+        return [self.task_id, self.task_path, self.idx, self.channel, self.type, data]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def step_write(
             parent,
             pack_state(checkpoint, small, refs),
             packed_entries(entries),
-            pack_writes(writes) if writes else None,
+            pack_writes(writes, entries) if writes else None,
             _json(metadata),
         ),
     )
@@ -134,9 +136,19 @@ def packed_entries(entries: Mapping[str, Entry]) -> bytes:
     return ormsgpack.packb({name: entry.packed() for name, entry in entries.items()})
 
 
-def pack_writes(writes: Iterable[TaskWrite]) -> bytes:
-    """The writes of a finished step as the next one's row holds them."""
-    return ormsgpack.packb([write.packed() for write in writes])
+def pack_writes(writes: Iterable[TaskWrite], entries: Mapping[str, Entry]) -> bytes:
+    """The writes of a finished step as the next one's row holds them, beside its entries."""
+    return ormsgpack.packb([write.packed(entries.get(write.channel)) for write in writes])
+
+
+def unpack_writes(packed: bytes, channels: bytes) -> list[TaskWrite]:
+    """The writes of a finished step from the next one's row."""
+    entries = unpack_entries(channels)
+    found = []
+    for task_id, path, idx, channel, kind, data in ormsgpack.unpackb(packed):
+        value = entries[channel].data if data is None else data
+        found.append(TaskWrite(task_id, path, idx, channel, kind, value))
+    return found
 
 
 def task_write(place: Place, write: TaskWrite) -> Write:
@@ -249,11 +261,11 @@ def read_entries(
 
 
 _WRITES = """
-select parent_id, id, writes, null, null, null, null, null, null from steps
+select parent_id, id, writes, channels, null, null, null, null, null, null from steps
 where tenant_id = $1 and run_id = $2 and ns = $3 and id > $4 and parent_id = any($5::text[])
   and writes is not null
 union all
-select step_id, '', null, task_id, task_path, idx, channel, type, value from step_writes
+select step_id, '', null, null, task_id, task_path, idx, channel, type, value from step_writes
 where tenant_id = $1 and run_id = $2 and ns = $3 and step_id = any($5::text[])
 order by 2
 """
@@ -265,9 +277,9 @@ def read_writes(
     """What the tasks of these steps wrote, in LangGraph's order; what was written first counts."""
     found: dict[str, dict[tuple[str, int], TaskWrite]] = {step: {} for step in steps}
     where = (place.tenant, place.run_id, place.ns, min(steps), list(steps))
-    for step, _, packed, *columns in (yield Query(_WRITES, where)):
-        for columns_of_one in ormsgpack.unpackb(packed) if packed is not None else [columns]:
-            write = TaskWrite(*columns_of_one)
+    for step, _, packed, channels, *columns in (yield Query(_WRITES, where)):
+        written = [TaskWrite(*columns)] if packed is None else unpack_writes(packed, channels)
+        for write in written:
             found[step].setdefault((write.task_id, write.idx), write)
     return {
         step: sorted(writes.values(), key=lambda w: writes_sort_key(w.task_path, w.task_id, w.idx))

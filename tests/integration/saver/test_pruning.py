@@ -156,7 +156,8 @@ async def test_steps_that_are_taken_out_leave_the_others_as_they_were(
                 *given, metadata, versions = put_of(step, at, numbers=list(range(at + 1)))
                 tagged = {**metadata, "run_id": "gone" if at in gone else "stays"}
                 step = await executor.saver.aput(*given, tagged, versions)
-                await executor.saver.aput_writes(step, [("numbers", at)], f"done {at}")
+                # what the next step gains: its row has that once
+                await executor.saver.aput_writes(step, [("numbers", [at + 1])], f"done {at}")
         before = [
             seen(each) for each in await all_of(commit, run_id) if each.metadata["step"] not in gone
         ]

@@ -3,10 +3,12 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..engine import queries
+from ..engine.rollback_plan import Scope
+from ..engine.rollbacks import ask_rollback, plan_rollback
 from ..engine.runs import create_run, request_cancel
 from .access import Caller, Site, caller
 
@@ -68,6 +70,38 @@ def cancel(site: Site, who: Caller, run_id: UUID) -> dict[str, str]:
     by = f"reviewer:{who.name}"
     status = request_cancel(site.database, tenant=site.tenant, run_id=run_id, by=by)
     return {"run_id": str(run_id), "status": str(status)}
+
+
+class RollbackRequest(BaseModel):
+    """A rollback to plan, or with the plan's digest to carry out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: UUID | None = None
+    skip: list[UUID] = Field(default=[], max_length=1000)
+    digest: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+
+
+@router.post("/runs/{run_id}/rollback")
+def rollback(
+    site: Site, who: Caller, run_id: UUID, answer: Response, request: RollbackRequest | None = None
+) -> dict[str, Any]:
+    """Without a digest the plan, and nothing changes. With the plan's digest it is carried out."""
+    asked = request or RollbackRequest()
+    scope = Scope(asked.to, frozenset(asked.skip))
+    if asked.digest is None:
+        with site.database.begin() as conn:
+            plan = plan_rollback(conn, tenant=site.tenant, run_id=run_id, scope=scope)
+        return {"plan": plan.as_json(), "digest": plan.digest.hex()}
+    answer.status_code = 202
+    return ask_rollback(
+        site.database,
+        tenant=site.tenant,
+        run_id=run_id,
+        digest=asked.digest,
+        by=f"reviewer:{who.name}",
+        scope=scope,
+    ).as_json()
 
 
 @router.get("/tools")

@@ -95,7 +95,7 @@ def _expired(detail: ApprovalDetail, _by: str, at: str) -> _Banner:
     if asked.approved_by:
         had = f"with {len(asked.approved_by)} of {asked.quorum} approvals"
     return _Banner(
-        f"Expired at {at} {had}. {_DID_NOT_RUN}",
+        f"Expired at {at} {had}. {_left_undone(asked)}",
         "Expired is not rejected: nobody said no. If the work is still wanted, the agent or a "
         "person must ask again, and Interlock measures again.",
         "clock",
@@ -108,7 +108,7 @@ def _rejected(detail: ApprovalDetail, by: str, at: str) -> _Banner:
 
 def _cancelled(detail: ApprovalDetail, _by: str, at: str) -> _Banner:
     why = detail.approval.close_reason or "The run was cancelled."
-    return _Banner(f"Cancelled at {at}. {_DID_NOT_RUN}", why, "cross")
+    return _Banner(f"Cancelled at {at}. {_left_undone(detail.approval)}", why, "cross")
 
 
 def _superseded(detail: ApprovalDetail, by: str, at: str) -> _Banner:
@@ -131,7 +131,8 @@ def _lapsed(detail: ApprovalDetail, _by: str, at: str) -> _Banner:
     if again is not None and again.approval_id is None:
         word = words.CALLS[CallState(again.state)].word.lower()
         why = f"{why} The call was judged again: {word}."
-    return _Banner(f"The approval lapsed at {at}. {_DID_NOT_RUN}", why, "clock", "warn")
+    done = _left_undone(detail.approval)
+    return _Banner(f"The approval lapsed at {at}. {done}", why, "clock", "warn")
 
 
 def _went_on(detail: ApprovalDetail, by: str, at: str, now: datetime) -> _Banner:
@@ -152,17 +153,25 @@ _BANNERS: Mapping[ApprovalState, Callable[[ApprovalDetail, str, str], _Banner]] 
 
 
 def _not_run(asked: ApprovalRow) -> str:
-    return "The run ended." if asked.kind == ApprovalKind.VERSION else _DID_NOT_RUN
+    return "The run ended." if asked.kind == ApprovalKind.VERSION else _left_undone(asked)
+
+
+def _left_undone(asked: ApprovalRow) -> str:
+    return "Nothing was undone." if asked.kind == ApprovalKind.ROLLBACK else _DID_NOT_RUN
 
 
 def _fate(asked: ApprovalRow, call: CallRow | None, now: datetime) -> str:
     """What became of an approved call."""
+    if asked.kind == ApprovalKind.ROLLBACK:
+        return "The page of the run says how far the rollback is."
     if call is None:
         return "The run goes on."
     if asked.kind == ApprovalKind.IN_DOUBT:
         return {
             CallState.SUCCEEDED: "The run was told that the call happened. It was not run again.",
             CallState.FAILED: "The run was told that the call did not happen.",
+            CallState.UNDONE: "The call counts as undone.",
+            CallState.UNDO_FAILED: "The call does not count as undone.",
         }.get(
             CallState(call.state), "Whether the call happened stays unknown. It was not run again."
         )

@@ -132,14 +132,18 @@ def known(detail: ApprovalDetail, now: datetime) -> tuple[Line, ...]:
         Line(moment(said.decided_at, now), "person", f"Approved by {said.reviewer}", "")
         for said in approved
     ]
-    if call.started_at:
+    is_undo = isinstance(detail.approval.preview, dict) and "undo" in detail.approval.preview
+    if is_undo and call.finished_at:
+        lines.append(Line(moment(call.finished_at, now), "", f"{call.tool} returned", ""))
+    elif call.started_at:
         times = words.plural(call.starts, "time")
         lines.append(
             Line(moment(call.started_at, now), "", f"{call.tool} was started", f"{times} in all",
                  is_strong=True)
         )  # fmt: skip
     lines.append(
-        Line(moment(detail.approval.created_at, now), "warn", "No outcome was recorded",
+        Line(moment(detail.approval.created_at, now), "warn",
+             f"No outcome {'of its undo ' if is_undo else ''}was recorded",
              call.error or detail.approval.reason, is_strong=True)
     )  # fmt: skip
     return tuple(lines)

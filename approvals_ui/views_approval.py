@@ -16,6 +16,7 @@ from .run_request import request_text
 from .story import Line, known, story
 from .times import Deadline, Moment, deadline, exact, moment, span
 from .views_inbox import Quorum
+from .views_rollback import plan_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..engine.accounts import Reviewer
     from ..engine.queries import ApprovalDetail, CallRow
+    from .views_rollback import PlanView
     from .words import Badge
 
 FIGURES = 4
@@ -152,6 +154,9 @@ class ApprovalView:
     known: tuple[Line, ...]
     versions: tuple[tuple[str, str], ...]
     again: Again | None
+    plan: PlanView | None
+    is_undo: bool
+    """The doubt is about an undo of the call."""
     decision: Decision | None
     outcome: Outcome | None
 
@@ -197,6 +202,8 @@ def view(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> ApprovalV
         known=known(detail, now) if is_doubt else (),
         versions=_versions(detail),
         again=_again(detail),
+        plan=_plan(detail),
+        is_undo=is_doubt and isinstance(asked.preview, dict) and "undo" in asked.preview,
         decision=_decision(detail, reviewer, now) if is_open else None,
         outcome=None if is_open else outcome(detail, reviewer, now),
     )
@@ -261,6 +268,14 @@ def _compared(change: Mapping[str, Any]) -> tuple[Change, ...]:
     return tuple(Change(row.name, of, row.before, row.value) for row in differing if row.before)
 
 
+def _plan(detail: ApprovalDetail) -> PlanView | None:
+    """The plan of a rollback that is to be approved."""
+    asked = detail.approval
+    if asked.kind != ApprovalKind.ROLLBACK:
+        return None
+    return plan_view(asked.preview, asked.digest.hex(), detail.calls)
+
+
 def _edited(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> str | None:
     edit = detail.edit
     if edit is None:
@@ -308,7 +323,7 @@ def _decision(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Deci
     is_final = is_call and asked.effect == Effect.IRREVERSIBLE
     confirm = to_type(call, asked.headline) if call and is_final else None
     forms = {ApprovalKind.CALL: "call", ApprovalKind.VERSION: "call",
-             ApprovalKind.IN_DOUBT: "in_doubt"}  # fmt: skip
+             ApprovalKind.ROLLBACK: "call", ApprovalKind.IN_DOUBT: "in_doubt"}  # fmt: skip
     return Decision(
         form=forms.get(kind, ""),
         barred=_barred(detail, reviewer, now),
@@ -347,6 +362,8 @@ def _says(detail: ApprovalDetail) -> str:
     asked = detail.approval
     if asked.kind == ApprovalKind.VERSION:
         return "If you approve, the run goes on with the changed agent. If you reject, it ends."
+    if asked.kind == ApprovalKind.ROLLBACK:
+        return "If you approve, the calls are undone at once, the last one first."
     missing = asked.quorum - len(asked.approved_by)
     if missing > 1:
         more = words.plural(missing - 1, "more approval")

@@ -11,12 +11,14 @@ from . import words
 from .arguments import Value, as_text, shown, value_of
 from .run_request import request_text
 from .times import Moment, duration, moment
+from .views_rollback import rollback_view
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
     from ..engine.queries import ApprovalRow, CallRow, DecisionRow, RunDetail, RunRow
+    from .views_rollback import RollbackView
     from .words import Badge
 
 _SHORT_ARGS = 100
@@ -213,6 +215,10 @@ class RunView:
     fingerprint: str
     pending: tuple[ApprovalRow, ...]
     entries: int
+    acted: bool
+    """Whether it did something that a rollback could be about."""
+    rollback: RollbackView | None
+    """The newest one."""
 
 
 def view(detail: RunDetail, now: datetime) -> RunView:
@@ -233,4 +239,6 @@ def view(detail: RunDetail, now: datetime) -> RunView:
         fingerprint=detail.fingerprint,
         pending=tuple(a for a in detail.approvals if a.state == "pending"),
         entries=len(detail.audit),
+        acted=any(call.starts and call.effect != Effect.READ for call in detail.calls),
+        rollback=rollback_view(detail.rollbacks[0], detail, now) if detail.rollbacks else None,
     )

@@ -28,6 +28,7 @@ from .limits import LimitReached, Usage, next_call
 from .outcome import Failed, Succeeded
 from .recovery import may_start_again
 from .refusal import refusal
+from .state_before import is_kept, keep
 from .stops import RunStopped
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ class Admission:
     async def aadmit(self, call: Considered) -> Begun | Succeeded:
         """As `admit`, on the event loop: what has to wait for a transaction does so in a thread."""
         step = call.step
+        if step is not None and not step.is_whole and is_kept(call.ask.tool, step.call):
+            await asyncio.to_thread(self._keep_state, call.ask, step.call, step.arguments)
         if step is not None and (step.is_whole or await self._astarted(step) == "written"):
             return step
         return await asyncio.to_thread(self._looked_up, call.ask, call.placed, call.judgement)
@@ -126,9 +129,21 @@ class Admission:
         """
         call = self.consider(ask, placed)
         step = call.step
+        if step is not None and not step.is_whole:
+            self._keep_state(call.ask, step.call, step.arguments)
         if step is not None and (step.is_whole or self._started(step) == "written"):
             return step
         return self._looked_up(call.ask, placed, call.judgement)
+
+    def _keep_state(self, ask: Ask, call: Call, arguments: Mapping[str, Any]) -> None:
+        """How the call finds its target, for the comparison after its undo."""
+        if not is_kept(ask.tool, call):
+            return
+        try:
+            keep(self._db, self._hold, ask.tool, call, arguments)
+        except DBAPIError as error:
+            away = DatabaseLost(f"The database cannot be used: {first_line(error)}.")
+            raise away from error
 
     async def _astarted(self, step: Begun) -> str:
         with self._taking_back(step):
@@ -304,7 +319,7 @@ class Admission:
         revision = 1 if before is None else before.revision + 1
         proposal = self._proposal(ask, place, key, revision, judgement)
         if judgement.is_allowed:
-            return self._start_allowed(place, proposal, judgement)
+            return self._start_allowed(ask, place, proposal, judgement)
         shown = show(ask.tool, judgement)
         today = Today(ask.tool.spec, judgement, shown.fingerprint)
         changes = self._standing.lapsed_by(before, today) if before else ()
@@ -316,12 +331,13 @@ class Admission:
         return self._db.retry(write)
 
     def _start_allowed(
-        self, place: Place, proposal: Proposal, judgement: Judgement
+        self, ask: Ask, place: Place, proposal: Proposal, judgement: Judgement
     ) -> Begun | Call:
         """A call that runs by itself and is not the first of its key."""
         step = self._begin(place, proposal, judgement)
         if step.is_whole:
             return step
+        self._keep_state(ask, step.call, step.arguments)
         said = self._started(step)
         if said == "written":
             return step
@@ -374,6 +390,8 @@ class Admission:
             )
         token: UUID = uuid7()
         self._check_stopped()
+        if call.starts == 0:
+            self._keep_state(ask, call, arguments)
 
         tried: list[float] = []
 

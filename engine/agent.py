@@ -158,6 +158,7 @@ class Agent:
                 "effect": spec.declared,
                 "source": spec.source,
                 "undo": spec.undoable,
+                "undo_terms": spec.undo.as_json() if spec.undo else None,
                 "verify": spec.verifiable,
             }
             for spec in self.specs

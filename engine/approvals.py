@@ -11,6 +11,7 @@ from .errors import Conflict, InvalidDecision
 from .hold import Hold
 from .lifecycle import ApprovalKind, ApprovalState, CallState, DecisionKind, Exit, RunStatus
 from .outcome import success
+from .rollback_decisions import is_undos_doubt, settle_doubt, settle_plan
 from .runs import end
 from .wake import wake
 
@@ -44,6 +45,10 @@ def settle(conn: Connection, answer: Answer, asked: Row[Any]) -> ApprovalState:
     _close(conn, answer.tenant, asked, state, by=by, reason=answer.reason)
     if asked.kind == ApprovalKind.VERSION:
         return _settle_version(conn, answer, asked, state)
+    if asked.kind == ApprovalKind.ROLLBACK:
+        return settle_plan(conn, answer.tenant, asked, state, f"reviewer:{by}", answer.reason)
+    if is_undos_doubt(asked):
+        return settle_doubt(conn, answer, asked)
     if asked.kind == ApprovalKind.IN_DOUBT:
         state = _settle_doubt(conn, answer, asked)
     else:
@@ -101,6 +106,8 @@ def _expire(db: Database, tenant: str, run_id: UUID, approval_id: UUID) -> bool:
         _close(conn, tenant, asked, ApprovalState.EXPIRED, by=None, reason=reason)
         if asked.call_id is not None:
             _move_call(conn, tenant, asked, CallState.EXPIRED, "interlock", reason)
+        if asked.kind == ApprovalKind.ROLLBACK:
+            settle_plan(conn, tenant, asked, ApprovalState.EXPIRED, "interlock", None)
         wake(conn, tenant=tenant, run_id=run_id, why="An approval expired.", actor="interlock")
     return True
 

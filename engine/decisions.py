@@ -34,6 +34,7 @@ _ALLOWED: Mapping[ApprovalKind, frozenset[DecisionKind]] = {
     ApprovalKind.CALL: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EDIT}),
     ApprovalKind.IN_DOUBT: frozenset({DecisionKind.ANSWER}),
     ApprovalKind.VERSION: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT}),
+    ApprovalKind.ROLLBACK: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT}),
 }
 
 

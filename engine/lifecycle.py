@@ -100,7 +100,7 @@ CALL: Mapping[CallState, frozenset[CallState]] = {
     _C.ALLOWED: frozenset({_C.EXECUTING, _C.CANCELLED, _C.SUPERSEDED}),
     _C.APPROVED: frozenset({_C.EXECUTING, _C.CANCELLED, _C.SUPERSEDED, _C.WAITING}),
     _C.EXECUTING: frozenset({_C.SUCCEEDED, _C.FAILED, _C.IN_DOUBT}),
-    _C.IN_DOUBT: frozenset({_C.SUCCEEDED, _C.FAILED, _C.ABANDONED}),
+    _C.IN_DOUBT: frozenset({_C.SUCCEEDED, _C.FAILED, _C.ABANDONED, _C.UNDOING}),
     _C.SUCCEEDED: frozenset({_C.UNDOING}),
     _C.UNDOING: frozenset({_C.UNDONE, _C.UNDO_FAILED}),
     _C.FORBIDDEN: frozenset(),
@@ -111,7 +111,7 @@ CALL: Mapping[CallState, frozenset[CallState]] = {
     _C.FAILED: frozenset(),
     _C.ABANDONED: frozenset(),
     _C.UNDONE: frozenset(),
-    _C.UNDO_FAILED: frozenset(),
+    _C.UNDO_FAILED: frozenset({_C.UNDOING}),
 }
 
 APPROVAL: Mapping[ApprovalState, frozenset[ApprovalState]] = {

@@ -24,6 +24,7 @@ from .approval_queries import (
 from .audit_queries import AuditRow, get_audit_entry, list_audit
 from .decision_queries import DecisionRow, decisions_of
 from .paging import LARGEST_PAGE, InvalidCursor, Page
+from .rollback_queries import RollbackRow, UndoRow, rollbacks_of
 from .run_queries import (
     CallRow,
     Limits,
@@ -51,10 +52,12 @@ __all__ = [
     "Limits",
     "Page",
     "PolicyRow",
+    "RollbackRow",
     "RunDetail",
     "RunRow",
     "ToolRow",
     "ToolTerms",
+    "UndoRow",
     "Usage",
     "count_pending",
     "find_successor",
@@ -69,6 +72,7 @@ __all__ = [
     "list_runs",
     "list_tools",
     "presentable",
+    "rollbacks_of",
 ]
 
 
@@ -83,6 +87,8 @@ class RunDetail:
     approvals: tuple[ApprovalRow, ...]
     decisions: tuple[DecisionRow, ...]
     audit: tuple[AuditRow, ...]
+    rollbacks: tuple[RollbackRow, ...] = ()
+    """Newest first."""
 
     def as_json(self) -> dict[str, Any]:
         """The run as the API gives it."""
@@ -96,6 +102,7 @@ class RunDetail:
                 decision.as_json() | {"approval_id": str(decision.approval_id)}
                 for decision in self.decisions
             ],
+            "rollbacks": [rollback.as_json() for rollback in self.rollbacks],
             "timeline": [
                 {
                     "seq": entry.seq,
@@ -125,4 +132,5 @@ def get_run(conn: Connection, *, tenant: str, run_id: UUID) -> RunDetail:
         audit=list_audit(
             conn, tenant=tenant, run_id=run_id, newest_first=False, limit=LARGEST_PAGE
         ).items,
+        rollbacks=rollbacks_of(conn, tenant=tenant, run_id=run_id),
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision under `migrations/versions`; revisions are numbered in order."""
 
 _LOCK = 0x1_0C4_0001
@@ -142,6 +142,36 @@ decisions = _table(
     answer=JSON,
     via=sa.Text,
     decided_at=_TIME,
+)
+rollbacks = _table(
+    "rollbacks",
+    tenant_id=sa.Text,
+    id=UUID,
+    run_id=UUID,
+    plan=BYTEA,
+    digest=BYTEA,
+    approval_id=UUID,
+    requested_by=sa.Text,
+    state=sa.Text,
+    outcome=sa.Text,
+    reason=sa.Text,
+    created_at=_TIME,
+    ended_at=_TIME,
+)
+undos = _table(
+    "undos",
+    tenant_id=sa.Text,
+    id=UUID,
+    rollback_id=UUID,
+    call_id=UUID,
+    position=sa.Integer,
+    effect=sa.Text,
+    state=sa.Text,
+    started_at=_TIME,
+    finished_at=_TIME,
+    restored=sa.Boolean,
+    error=sa.Text,
+    attested_by=sa.Text,
 )
 reviewers = _table(
     "reviewers",

@@ -24,6 +24,7 @@ from .execution import Ended, Execution, Parked, Released
 from .group_commit import GroupCommit, Unit
 from .lease import Lease
 from .lifecycle import Exit
+from .rollback_work import Rollbacks
 from .strict import require_strict
 from .versions import changed, choose
 
@@ -79,6 +80,7 @@ class Worker:
         self._tasks: dict[asyncio.Task[None], Hold] = {}
         self._stopping = threading.Event()
         self._lease = Lease(db, self.id, self._settings.lease_seconds)
+        self._rollbacks = Rollbacks(db, self.id, self._agents, self._lease, self._settings.tenant)
         self._wake: Callable[[], None] = lambda: None
         self._threads = ThreadPoolExecutor(
             2 * self._settings.concurrency + 4, thread_name_prefix="interlock-worker"
@@ -133,6 +135,7 @@ class Worker:
             due.clear()
             if loop.time() >= next_sweep:
                 await self._aside(self._guarded, self._sweep)
+                await self._aside(self._guarded, self._rollbacks.look)
                 next_sweep = loop.time() + self._settings.poll_seconds
             for claim, term in await self._claim(commit):
                 task = asyncio.create_task(self._execute(commit, claim, term))
@@ -149,6 +152,7 @@ class Worker:
             execution.drain()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await self._aside(self._rollbacks.stop)
         log.info("worker.stopped", worker_id=str(self.id))
 
     def _guarded(self, work: Callable[[], object]) -> None:

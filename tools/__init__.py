@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .effect import Classification, Effect, Source
 from .late import late
 from .spec import ToolDeclarationError, ToolSpec
+from .undo import Undo
 
 if TYPE_CHECKING:
     from .decorator import gate, tool
@@ -32,6 +33,7 @@ __all__ = [
     "Source",
     "ToolDeclarationError",
     "ToolSpec",
+    "Undo",
     "current_call",
     "gate",
     "tool",

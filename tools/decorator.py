@@ -15,6 +15,7 @@ from pydantic import create_model
 from .effect import Effect
 from .gated import GatedTool, Refused
 from .spec import SEND_WITHIN, ToolDeclarationError, ToolSpec
+from .undo import Undo
 from .vault import Body, lock_away
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def tool(function: Callable[..., Any], /) -> GatedTool: ...
 def tool(
     *,
     effect: Declared = None,
-    undo: Callable[..., Any] | None = None,
+    undo: Callable[..., Any] | Undo | None = None,
     preview: Callable[..., Mapping[str, Any]] | None = None,
     headline: Callable[..., str] | None = None,
     fingerprint: Callable[..., Any] | None = None,
@@ -81,7 +82,7 @@ def gate(
     inner: BaseTool,
     *,
     effect: Declared = None,
-    undo: Callable[..., Any] | None = None,
+    undo: Callable[..., Any] | Undo | None = None,
     preview: Callable[..., Mapping[str, Any]] | None = None,
     headline: Callable[..., str] | None = None,
     fingerprint: Callable[..., Any] | None = None,
@@ -96,7 +97,8 @@ def gate(
     Args:
         inner: the tool; it stays as it is, so do not hand it to a graph yourself.
         effect: `read`, `reversible`, `irreversible`, or a function from arguments to an effect.
-        undo: `undo(args, result)`; a reversible tool must have one.
+        undo: `undo(args, result)`, or `undo(args, result, in_doubt)`; a reversible tool must have
+            one. `Undo(function, …)` says more of it.
         preview: `preview(**args)` → facts measured by the host and shown to the reviewer.
         headline: `headline(**args)` → one sentence: verb, object, extent.
         fingerprint: `fingerprint(**args)` → the state of the target, as anything that JSON holds.
@@ -116,12 +118,13 @@ def gate(
     if isinstance(inner, GatedTool):
         raise ToolDeclarationError(f"Tool '{inner.name}' is gated already.")
     inner = _with_schema(inner)
+    taken_back = Undo.of(undo)
     spec = ToolSpec.of(
         name=inner.name,
         description=inner.description,
         schema=_json_schema(inner),
         effect=_effect(inner.name, effect),
-        undoable=undo is not None,
+        undo=taken_back.terms if taken_back else None,
         verifiable=verify is not None,
         idempotent=idempotent,
         version=version,
@@ -131,7 +134,7 @@ def gate(
     body = Body(
         run=_sync_body(inner),
         arun=_async_body(inner),
-        undo=undo,
+        undo=taken_back,
         preview=preview,
         headline=headline,
         verify=verify,

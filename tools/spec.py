@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .effect import EffectRule
+    from .undo import UndoTerms
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 SEND_WITHIN = timedelta(minutes=1)
@@ -47,7 +48,7 @@ class ToolSpec:
     description: str
     schema: Mapping[str, Any]
     effect: Effect | EffectRule | None
-    undoable: bool
+    undo: UndoTerms | None
     verifiable: bool
     idempotent: bool
     send_within: timedelta = SEND_WITHIN
@@ -61,7 +62,7 @@ class ToolSpec:
         description: str,
         schema: Mapping[str, Any],
         effect: Effect | EffectRule | None,
-        undoable: bool,
+        undo: UndoTerms | None,
         verifiable: bool,
         idempotent: bool,
         version: str,
@@ -78,7 +79,7 @@ class ToolSpec:
             raise ToolDeclarationError(
                 f"A tool is named with letters, digits, '_', '.' and '-' only, not '{name}'."
             )
-        if effect is Effect.REVERSIBLE and not undoable:
+        if effect is Effect.REVERSIBLE and undo is None:
             raise ToolDeclarationError(
                 f"Tool '{name}' is declared reversible and registers no undo. "
                 "Give it undo=…, or declare it irreversible."
@@ -98,7 +99,7 @@ class ToolSpec:
             "name": name,
             "schema": dict(schema),
             "effect": declared,
-            "undo": undoable,
+            "undo": _undo_in_version(undo),
             "idempotent": idempotent,
             "version": version,
         }
@@ -110,12 +111,17 @@ class ToolSpec:
             description,
             schema,
             effect,
-            undoable,
+            undo,
             verifiable,
             idempotent,
             send_within,
             life,
         )
+
+    @property
+    def undoable(self) -> bool:
+        """Whether the tool registers an undo."""
+        return self.undo is not None
 
     @property
     def declared(self) -> str:
@@ -165,3 +171,11 @@ class ToolSpec:
 
 def _rule_name(rule: Any) -> str:
     return "undeclared" if rule is None else getattr(rule, "__name__", type(rule).__name__)
+
+
+def _undo_in_version(undo: UndoTerms | None) -> bool | dict[str, Any]:
+    """Another undo is another tool; the ordinary one has no terms to tell."""
+    if undo is None:
+        return False
+    ordinary = undo.effect is Effect.REVERSIBLE and not (undo.idempotent or undo.takes_doubt)
+    return True if ordinary else undo.as_json()

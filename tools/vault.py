@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from .spec import ToolSpec
+    from .undo import Undo
 
 
 class Key:
@@ -35,7 +36,7 @@ class Body:
 
     run: Callable[..., Any] | None
     arun: Callable[..., Awaitable[Any]] | None
-    undo: Callable[..., Any] | None
+    undo: Undo | None
     preview: Callable[..., Mapping[str, Any]] | None
     headline: Callable[..., str] | None
     verify: Callable[..., Any] | None

@@ -22,7 +22,7 @@ COMMANDS = {
     "run": ("run:run", "Run an agent once, up to its end or to a person."),
     "serve": ("serve:serve", "Serve the pages and the JSON API."),
     "worker": ("worker:worker", "Run the runs of some agents."),
-    "runs": ("runs:runs", "List, show and cancel runs."),
+    "runs": ("runs:runs", "List, show, cancel and roll back runs."),
     "approvals": ("approvals:approvals", "List, show and decide what waits for a person."),
     "tools": ("tools:tools", "List the tools that agents brought."),
     "policy": ("policy:policy", "Check policies."),

@@ -9,6 +9,7 @@ import click
 from ..lifecycle import RunStatus
 from .opened import opened, operator
 from .printing import as_json, print_block, print_fields, print_json, print_table
+from .rollback import print_rollback, rollback
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def runs() -> None:
-    """List, show and cancel runs."""
+    """List, show, cancel and roll back runs."""
+
+
+runs.add_command(rollback)
 
 
 @runs.command("list")
@@ -112,3 +116,6 @@ def print_run(detail: RunDetail) -> None:
     if waiting:
         click.echo()
         print_table(("waits for", "kind", "headline"), waiting, empty="")
+    for found in detail.rollbacks:
+        click.echo()
+        print_rollback(found)

@@ -336,6 +336,7 @@ def test_the_openapi_document_describes_the_contract(api: TestClient) -> None:
         "/api/runs",
         "/api/runs/{run_id}",
         "/api/runs/{run_id}/cancel",
+        "/api/runs/{run_id}/rollback",
         "/api/approvals",
         "/api/approvals/{approval_id}",
         "/api/approvals/{approval_id}/decisions",

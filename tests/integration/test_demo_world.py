@@ -82,7 +82,7 @@ def shown(tool: Any, **args: Any) -> tuple[str, dict[str, Any]]:
 def undo(tool: Any, result: Any, **args: Any) -> None:
     body = open_vault(tool.vault_key)
     assert body.undo is not None
-    body.undo(args, result)
+    body.undo.call(args, result, in_doubt=False)
 
 
 def on_disk(home: Home) -> dict[str, bytes | None]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.engine.decisions import Answer, Decided, decide
 from interlock.engine.lifecycle import DecisionKind
+from interlock.engine.rollback_plan import Scope
+from interlock.engine.rollbacks import ask_rollback, plan_rollback
 from interlock.engine.runs import create_run
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from interlock.engine.database import Database
+    from interlock.engine.rollback_plan import Plan
 
 PATIENCE = 45.0
 PAUSE = 0.02
@@ -92,6 +95,31 @@ class Desk:
         if said.get("happened") is False:
             self.until_sent(approval)
         return self.answer(approval, DecisionKind.ANSWER, answer=said)
+
+    def plan(self, run_id: UUID) -> Plan:
+        """What rolling the run back would undo."""
+        return self._db.retry(
+            lambda conn: plan_rollback(conn, tenant="default", run_id=run_id, scope=Scope())
+        )
+
+    def roll_back(self, run_id: UUID) -> Plan:
+        """Ask for what the plan says, as Dana."""
+        plan = self.plan(run_id)
+        by = f"reviewer:{self._reviewer}"
+        digest = plan.digest.hex()
+        ask_rollback(self._db, tenant="default", run_id=run_id, digest=digest, by=by)
+        return plan
+
+    def until_rolled_back(self, run_id: UUID, outcome: str = "undone") -> Row:
+        """Wait until the newest rollback of the run is over, and check how."""
+
+        def newest() -> Row:
+            query = "select * from rollbacks where run_id = %(id)s order by id desc limit 1"
+            return self.rows(query, id=run_id)[0]
+
+        self.until(lambda: newest().state == "ended", "the rollback's end")
+        assert newest().outcome == outcome, newest().reason
+        return newest()
 
     # Waiting ---------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from interlock import Agent, Limits, tool
-from interlock.tools import Happened, current_call
+from interlock.tools import Happened, Undo, current_call
 from langchain_core.messages import AIMessage
 from langgraph.config import get_config
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -82,13 +82,25 @@ def look(at: str) -> str:
 
 
 def untidy(args: Mapping[str, Any], result: Any) -> None:
-    """Never asked for here."""
+    """Undo `tidy`."""
+    act(f"untidy {args['place']}")
 
 
 @tool(effect="reversible", undo=untidy, send_within=SOON)
 def tidy(place: str) -> str:
     """Tidy up a place."""
     return act(f"tidy {place}")
+
+
+def untag(args: Mapping[str, Any], result: Any) -> None:
+    """Undo `tag`, through a service that takes an idempotency key."""
+    act(f"untag {args['label']} {current_call().idempotency_key}")
+
+
+@tool(effect="reversible", undo=Undo(untag, idempotent=True), send_within=SOON)
+def tag(label: str) -> str:
+    """Put a label on something."""
+    return act(f"tag {label}")
 
 
 @tool(effect="irreversible", preview=measure, args_schema=Volume, send_within=SOON)
@@ -129,7 +141,7 @@ def erase(disk: str) -> str:
     return act(f"erase {disk}")
 
 
-TOOLS = [look, tidy, wipe, mail, pay, erase]
+TOOLS = [look, tidy, tag, wipe, mail, pay, erase]
 
 
 def model(state: MessagesState) -> Any:
@@ -161,7 +173,7 @@ def _after(state: MessagesState) -> str:
 def _pass_by_events(_: Any, __: str, event: Any) -> Any:
     """What the engine logs right after T1 and T3 are points as well."""
     name = event.get("event", "")
-    if name.startswith(("call.", "run.")):
+    if name.startswith(("call.", "run.", "undo.", "rollback.")):
         world.pass_by(name)
     return event
 

@@ -149,7 +149,7 @@ def _truncating(*tables: str) -> tuple[Guard, ...]:
     return tuple(stays(table, "no_truncate", "TRUNCATE") for table in tables)
 
 
-_FAMILY = ("runs", "approvals", "calls", "decisions")
+_FAMILY = ("runs", "approvals", "calls", "decisions", "rollbacks", "undos")
 
 
 @attacks(
@@ -157,11 +157,15 @@ _FAMILY = ("runs", "approvals", "calls", "decisions")
         "audit_log": _truncating("audit_log"),
         "decisions": _truncating("decisions"),
         "runs": _truncating(*_FAMILY),
-        "calls": _truncating("calls", "approvals", "decisions"),
-        "approvals": _truncating("approvals", "calls", "decisions"),
-        "policies": _truncating("policies", "calls", "approvals", "decisions"),
+        "calls": _truncating("calls", "approvals", "decisions", "rollbacks", "undos"),
+        "approvals": _truncating("approvals", "calls", "decisions", "rollbacks", "undos"),
+        "policies": _truncating(
+            "policies", "calls", "approvals", "decisions", "rollbacks", "undos"
+        ),
         "workers": _truncating(*_FAMILY),
         "reviewers": _truncating("decisions"),
+        "rollbacks": _truncating("rollbacks", "undos"),
+        "undos": _truncating("undos"),
     }
 )
 def what_is_kept_cannot_be_truncated(rows: Rows, table: str) -> Iterator[None]:

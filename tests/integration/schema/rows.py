@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TENANT = "default"
 POLICY = "a" * 64
+PLAN = b'{"undos":[]}'
 REVIEWERS = {"dana": "on-call", "erik": "on-call", "fay": "finance", "gus": "on-call"}
 """Names and groups; gus is disabled."""
 
@@ -277,6 +278,10 @@ class Rows:
                 self.move("calls", call.id, state, result_type="json", result=b"1")
             case "failed":
                 self.move("calls", call.id, state, error="it failed")
+            case "undoing":
+                self.undoing(call)
+            case "undone" | "undo_failed":
+                self.undone(call, state)
             case _:
                 self.move("calls", call.id, state)
 
@@ -289,6 +294,98 @@ class Rows:
         """One more start."""
         starts = self.one("select starts from calls where id = %(id)s", id=call.id)
         self.move("calls", call.id, "executing", starts=starts + 1, start_token=uuid7())
+
+    # Rollbacks and undos -------------------------------------------------------------------------
+
+    def plan(self, run_id: UUID, state: str = "pending", **columns: Any) -> UUID:
+        """The approval of a plan for this run; approved by dana where it was."""
+        row = {
+            "tenant_id": TENANT,
+            "id": uuid7(),
+            "kind": "rollback",
+            "run_id": run_id,
+            "digest": sha256(PLAN).digest(),
+            "headline": "Roll back 1 call",
+            "reason": "why",
+            "reviewers": ["on-call"],
+            **columns,
+        }
+        self.insert("approvals", **row)
+        self.audit("approval.requested", subject=row["id"], state="pending")
+        if state != "pending":
+            self.decide(row["id"])
+            self.close(row["id"], "approved")
+        if state == "consumed":
+            self.move("approvals", row["id"], "consumed")
+        return row["id"]
+
+    def rollback(self, run_id: UUID | None = None, state: str = "queued", **columns: Any) -> UUID:
+        """A rollback of a run that has ended."""
+        run_id = run_id or self.run("ended")
+        rollback_id = uuid7()
+        row = {
+            "tenant_id": TENANT,
+            "id": rollback_id,
+            "run_id": run_id,
+            "needs": ["fleet-ops/delete_volume@0123456789abcdef"],
+            "plan": PLAN,
+            "digest": sha256(PLAN).digest(),
+            "requested_by": "reviewer:dana",
+            "state": "waiting" if columns.get("approval_id") else "queued",
+            **columns,
+        }
+        self.insert("rollbacks", **row)
+        self.audit("rollback.asked", subject=rollback_id, state=row["state"])
+        if state == "running":
+            self.take(rollback_id)
+        return rollback_id
+
+    def take(self, rollback_id: UUID) -> None:
+        """Give a rollback to the worker."""
+        state, epoch = self.do(
+            "select state, epoch from rollbacks where id = %(id)s", id=rollback_id
+        ).fetchone() or ("", 0)
+        if state == "waiting":
+            self.move("rollbacks", rollback_id, "queued")
+        self.move("rollbacks", rollback_id, "running", worker_id=self.worker, epoch=epoch + 1)
+
+    def undo(self, rollback_id: UUID, call: Call, **columns: Any) -> UUID:
+        """An undo that was not started."""
+        row = {
+            "tenant_id": TENANT,
+            "id": uuid7(),
+            "rollback_id": rollback_id,
+            "call_id": call.id,
+            "position": 1,
+            "effect": "reversible",
+            "recovery": "ask",
+            "unsure": False,
+            "state": "allowed",
+            **columns,
+        }
+        self.insert("undos", **row)
+        return row["id"]
+
+    def start_undo(self, undo_id: UUID) -> None:
+        """One more start of an undo."""
+        starts = self.one("select starts from undos where id = %(id)s", id=undo_id)
+        self.move("undos", undo_id, "executing", starts=starts + 1, start_token=uuid7())
+
+    def undoing(self, call: Call) -> UUID:
+        """Begin to undo a call, in a rollback of its run."""
+        if self.one("select status from runs where id = %(id)s", id=call.run_id) != "ended":
+            self.end(call.run_id)
+        undo_id = self.undo(self.rollback(call.run_id, "running"), call)
+        self.start_undo(undo_id)
+        self.move("calls", call.id, "undoing")
+        return undo_id
+
+    def undone(self, call: Call, state: str = "undone") -> UUID:
+        """End the undo of a call."""
+        undo_id = self.one("select id from undos where call_id = %(id)s", id=call.id)
+        self.move("undos", undo_id, "succeeded" if state == "undone" else "failed")
+        self.move("calls", call.id, state)
+        return undo_id
 
     # Approvals and decisions -------------------------------------------------------------------
 

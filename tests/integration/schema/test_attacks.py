@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attacks_on_approvals
 import attacks_on_calls
 import attacks_on_decisions
+import attacks_on_rollbacks
 import attacks_on_runs
 import attacks_on_starts
 import attacks_on_the_record
@@ -22,6 +23,7 @@ MODULES = (
     attacks_on_approvals,
     attacks_on_calls,
     attacks_on_decisions,
+    attacks_on_rollbacks,
     attacks_on_runs,
     attacks_on_starts,
     attacks_on_the_record,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attacks_on_approvals
 import attacks_on_calls
+import attacks_on_rollbacks
 import attacks_on_runs
 import pytest
 from attack import ATTACKS
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     import psycopg
 
 CHANGES = {
+    # the life cycle, who holds it, and how it ended
+    "rollbacks": {"state", "outcome", "reason", "ended_at", "epoch", "worker_id", "claimed_at"},
+    "undos": {
+        *("state", "starts", "start_token", "started_at", "finished_at"),
+        *("restored", "error", "attested_by"),
+    },
     "calls": {
         # the life cycle, and what comes with its steps
         *("state", "approval_id", "starts", "start_token", "started_at", "finished_at"),
@@ -35,6 +42,8 @@ CHANGES = {
     },
 }
 PROVEN = {
+    "rollbacks": attacks_on_rollbacks.what_was_confirmed_of_a_rollback_cannot_change,
+    "undos": attacks_on_rollbacks.what_an_undo_is_cannot_change,
     "calls": attacks_on_calls.what_a_call_is_cannot_change,
     "approvals": attacks_on_approvals.what_is_asked_cannot_change,
     "runs": attacks_on_runs.what_was_asked_of_a_run_cannot_change,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from integration.engine.graphs import ask, scripted
 from interlock import Agent, tool
 from interlock.engine import rollback_journal as journal
+from interlock.engine import rollbacks
 from interlock.engine.database import execute
 from interlock.engine.decisions import Answer, decide
 from interlock.engine.errors import Conflict, Fenced, InvalidDecision, NotFound
@@ -381,6 +384,23 @@ def test_an_approved_plan_that_no_longer_holds_lapses(lab: Lab, shelf: Shelf) ->
     lab.decide(approval)
     lab.work(agent_of([stow]))
     assert over(lab, run)["outcome"] == "stale"
+    assert lab.one("select state from approvals where id = %s", approval["id"]) == "lapsed"
+    assert shelf.undone == []
+
+
+def test_a_plan_that_was_approved_too_long_ago_lapses(
+    lab: Lab, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = functools.partial(rollbacks.request_approval, window=timedelta(microseconds=1))
+    monkeypatch.setattr(rollbacks, "request_approval", short)
+    stow = final_undo(shelf)
+    run = done(lab, stow, calls=[("stow", "a")])
+    confirm(lab, run)
+    (approval,) = lab.pending(run)
+    lab.decide(approval)
+    ended = over(lab, run)
+    assert ended["outcome"] == "stale"
+    assert "too long ago" in ended["reason"]
     assert lab.one("select state from approvals where id = %s", approval["id"]) == "lapsed"
     assert shelf.undone == []
 

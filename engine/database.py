@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 import structlog
-from sqlalchemy import create_engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import create_engine, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from .errors import DatabaseUnavailable
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
     from sqlalchemy.engine import CursorResult
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -33,6 +34,9 @@ CONNECTION: dict[str, Any] = {
 """How every connection is made."""
 _TOLD = "interlock.told"
 _LAST = "interlock.last"
+_LEFT = "interlock.left"
+_RESTED = 1.0
+"""Seconds after which a connection that nobody used is tried before it is."""
 
 
 class Database:
@@ -50,9 +54,10 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_recycle=1800,
-            pool_pre_ping=True,
             hide_parameters=True,  # errors are logged, arguments are not
         )
+        event.listen(self.engine, "checkin", _leave)
+        event.listen(self.engine, "checkout", _try)
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url, **CONNECTION)
@@ -69,8 +74,8 @@ class Database:
             conn.info[_LAST] = {}
             yield conn
             run_last(conn)
-        for event, ids in told:
-            log.info(event, **ids)
+        for line, ids in told:
+            log.info(line, **ids)
 
     def retry(self, work: Callable[[Connection], T], *, patience: float = 60.0) -> T:
         """Run `work` in a transaction, again while the connection is lost, for `patience` seconds.
@@ -120,6 +125,26 @@ class Database:
     def close(self) -> None:
         """Close all idle connections."""
         self.engine.dispose()
+
+
+def _leave(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_LEFT] = time.monotonic()
+
+
+def _try(connection: Any, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+    """Have a connection that rested replaced if it is gone; one that was just in use is not asked.
+
+    Raises:
+        DisconnectionError: it is gone; the pool takes another.
+    """
+    if time.monotonic() - record.info.get(_LEFT, time.monotonic()) < _RESTED:
+        return
+    try:
+        connection.autocommit = True  # so that it is one round trip
+        connection.execute("select 1")
+        connection.autocommit = False
+    except psycopg.Error as error:
+        raise DisconnectionError(str(error)) from error
 
 
 def lost(error: DBAPIError) -> bool:

@@ -142,12 +142,10 @@ class Execution:
         saver = self._saver.with_allowlist(self._agent.types)
         graph: Any = self._agent.compiled.copy({"checkpointer": saver})
         config: Any = {"configurable": {"thread_id": str(self.claim.hold.run_id)}}
-        if self.claim.usage.calls:
-            await self._recall()
         left = self.claim.limits.steps - self.claim.usage.steps
         begun, output = False, None
         if self.claim.hold.epoch > 1:
-            state = await graph.aget_state(config)
+            state, _ = await asyncio.gather(graph.aget_state(config), self._recall())
             begun = state.metadata is not None
             # not `next`: that leaves out tasks which are done and whose step was not yet written
             if begun and not state.tasks:

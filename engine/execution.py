@@ -181,6 +181,7 @@ class Execution:
             raise RunStopped(str(swallowed))
 
     async def _after(self, graph: Any, config: Any, output: Any) -> Ending:
+        await self._outbox.flush()
         # a graph that stopped early says so: by an interrupt, a breakpoint or an error
         if not (self._interrupted or self._agent.has_breakpoints):
             return Ended(Exit.COMPLETED, "The graph ended.", as_json(output))

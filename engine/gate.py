@@ -32,7 +32,7 @@ from .leaving import REPEATABLE, broken, left, packed, unpacked
 from .outcome import Failed, InDoubt, Outcome, Succeeded, success
 from .place import Places
 from .recovery import Recovery
-from .stops import RunStopped
+from .stops import ENDS, RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -265,7 +265,7 @@ class RunGate:
             if step.call.recovery not in REPEATABLE:
                 self._unsent(step, f"The worker had lost {lost} before the effect")
             raise Fenced(f"A call of {step.call.tool} was not sent: the worker had lost {lost}.")
-        if self.stop is not None and not step.is_whole:  # a read that was counted may still read
+        if isinstance(self.stop, ENDS) and not step.is_whole:  # a counted read may still read
             self._unsent(step, "The run was stopped before the effect")
             raise RunStopped(str(self.stop))
 

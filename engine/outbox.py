@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .hold import Hold
     from .limits import Usage
 
+_MOST_BEHIND = 16
+"""Steps that may be taken while those before them are not written."""
+
 log = structlog.get_logger()
 _stdlib = logging.getLogger(__name__)
 
@@ -54,8 +57,10 @@ class Outbox:
         self._free: list[Write] = []
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._flushing: set[asyncio.Task[None]] = set()
+        self._committing: set[asyncio.Task[None]] = set()
         self._loose: Callable[[], Sequence[Write]] = tuple
+        self._behind = 0
+        self._failure: Exception | None = None
         self.is_closed = False
 
     def also(self, loose: Callable[[], Sequence[Write]]) -> None:
@@ -93,6 +98,29 @@ class Outbox:
             self._fenced += fenced
             self._free += free
         self.flush_in(linger)
+
+    async def follow(self, write: Write) -> None:
+        """Write this as soon as what is under way has landed, and what rides by then with it.
+
+        It waits for neither, unless the database has fallen behind: what must not happen before it
+        is written, is committed after it.
+
+        Raises:
+            Fenced, DatabaseLost, psycopg.Error: what became of an earlier one.
+        """
+        self._check()
+        with self._lock:
+            self._fenced.append(write)
+            self._behind += 1
+            is_late = self._behind > _MOST_BEHIND
+        if is_late:
+            await self.flush()
+        elif not (self._under_way or self._committing):
+            self._start_commit()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def flush_in(self, linger: float) -> None:
         """Write what rides after so many seconds at the latest."""
@@ -137,7 +165,10 @@ class Outbox:
             self._back(riding)
         with self._landing:
             self._under_way.discard(sent)
+            is_next = bool(self._behind) and not self._under_way and self._failure is None
             self._landing.notify_all()
+        if is_next:
+            self._start_commit()
 
     def commit_now(
         self,
@@ -165,7 +196,15 @@ class Outbox:
                 self._landing.wait_for(lambda: not self._under_way)
 
     async def flush(self) -> None:
-        """Write what rides now, and wait for what is under way."""
+        """Write what rides now, and wait for what is under way.
+
+        Raises:
+            Fenced, DatabaseLost, psycopg.Error: what became of it, or of what went before.
+        """
+        await self._drain()
+        self._check()
+
+    async def _drain(self) -> None:
         while self._under_way or self._rides():
             if self._under_way:
                 await asyncio.wait(self._under_way)
@@ -182,7 +221,7 @@ class Outbox:
         """Write what rides, however long the database is away: results are the truth."""
         while True:
             try:
-                await self.flush()
+                await self._drain()
             except DatabaseLost as error:
                 log.warning("outbox.waits", error=str(error))
             except psycopg.Error:  # one of them cannot be written
@@ -241,6 +280,7 @@ class Outbox:
             room = MOST_VALUES - own - sum(len(write.values) for write in results)
             others, self._fenced = _fitting(self._fenced, room)
             riding = Unit(fence, tuple(others), tuple(results))
+            self._behind = 0
         whole = Unit(fence, (*fenced, *riding.fenced), (*free, *riding.free))
         return (replace(whole, is_wanted=is_wanted) if is_wanted else whole), riding
 
@@ -261,7 +301,8 @@ class Outbox:
     def _own(self, unit: Unit, riding: Unit, answer: Answer) -> list[str]:
         """What the caller's own writes said."""
         if not answer.held:
-            raise Fenced(f"Run {self._hold.run_id} is no longer held by this worker.")
+            self._failure = Fenced(f"Run {self._hold.run_id} is no longer held by this worker.")
+            raise self._failure
         own = len(unit.fenced) - len(riding.fenced), len(unit.free) - len(riding.free)
         return [*answer.fenced[: own[0]], *answer.free[: own[1]]]
 
@@ -286,21 +327,29 @@ class Outbox:
     def _fire(self) -> None:
         self._timer = None
         if self._rides():
-            task = self._loop.create_task(self._flush_aside())
-            self._flushing.add(task)
-            task.add_done_callback(self._flushing.discard)
+            self._start_commit()
 
-    async def _flush_aside(self) -> None:
+    def _start_commit(self) -> None:
+        task = self._loop.create_task(self._commit_aside())
+        self._committing.add(task)
+        task.add_done_callback(self._committing.discard)
+
+    async def _commit_aside(self) -> None:
+        """What cannot be written is told to whoever writes next, and waits for the run's close."""
+        with self._lock:
+            if not (self._fenced or self._free):
+                return
         try:
-            if self._rides():
-                await self.commit()
+            await self.commit()
         except Fenced:
-            return  # the next write of the run is told
+            return
         except DatabaseLost as error:
+            self._failure = error
             log.warning("outbox.waits", error=str(error))
             self._schedule(1.0)
         except psycopg.Error as error:
-            log.warning("outbox.waits", error=first_line(error))  # until the run is closed
+            self._failure = error
+            log.warning("outbox.waits", error=first_line(error))
 
 
 def _fitting(writes: list[Write], room: int) -> tuple[list[Write], list[Write]]:

@@ -107,7 +107,10 @@ class StepSaver(BaseCheckpointSaver[float]):
             Fenced: the run is no longer this executor's; nothing was stored.
         """
         place, write = self._row(config, checkpoint, metadata, new_versions)
-        await self._commit([write])
+        if self._outbox is not None:
+            await self._outbox.follow(write)
+        else:
+            await self._commit([write])
         return place.config()  # type: ignore[no-any-return]
 
     def put(

@@ -12,4 +12,6 @@ class RunStopped(GraphBubbleUp):
     """The run goes no further; why is in the gate's `stop`."""
 
 
+ENDS = (LimitReached, CancelRequested, Swallowed)
+"""Stops after which the run ends; after the others somebody takes it up again."""
 Stop = LimitReached | CancelRequested | DatabaseLost | Fenced | Postponed | Swallowed

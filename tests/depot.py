@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from integration.engine.graphs import ask, scripted
 from interlock import Agent, tool
 from interlock.tools import Undo
+from interlock.tools.spec import SEND_WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from interlock.tools import GatedTool
 
@@ -31,10 +33,12 @@ def depot(
     undo: Callable[[dict[str, Any], Any], Any] = lambda *_: None,
     final: bool = False,
     name: str = "depot",
+    send_within: timedelta = SEND_WITHIN,
 ) -> Agent:
     """An agent that makes these calls; `stow` is undone by `undo`, once and for all if `final`."""
+    kind = Undo(undo, effect="irreversible" if final else "reversible")
 
-    @tool(effect="reversible", undo=Undo(undo, effect="irreversible" if final else "reversible"))
+    @tool(effect="reversible", undo=kind, send_within=send_within)
     def stow(box: str) -> str:
         """Put a box on the shelf."""
         return f"put {box}"

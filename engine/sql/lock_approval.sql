@@ -1,8 +1,12 @@
+-- A doubt is about a call, or about an undo of it, which may be sent for as long after its own start
 select a.id, a.kind, a.run_id, a.call_id, a.digest, a.state, a.reviewers, a.quorum, a.preview,
        a.expires_at is not null and a.expires_at <= clock_timestamp() as expired, a.closed_at,
        a.closed_by, a.close_reason, a.expires_at, c.tool, c.args, c.state as call_state,
-       c.send_before, coalesce(c.send_before > clock_timestamp(), false) as may_be_sent
+       s.send_before, coalesce(s.send_before > clock_timestamp(), false) as may_be_sent
 from approvals a
 left join calls c on c.tenant_id = a.tenant_id and c.id = a.call_id
+left join undos u on a.kind = 'in_doubt' and u.tenant_id = a.tenant_id
+                 and u.id::text = a.preview ->> 'undo'
+cross join lateral (select coalesce(u.started_at + c.send_within, c.send_before)) as s (send_before)
 where a.tenant_id = %(tenant)s and a.id = %(approval_id)s
 for update of a

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PACE = float(os.environ.get("ACCEPTANCE_PACE", "0"))
-SOON = timedelta(seconds=2)
+SOON = timedelta(seconds=5)
 """In which whatever a tool of these sends is sent; then a person may say that it did not happen."""
 world = World(Path(os.environ["ACCEPTANCE_WORLD"]))
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from interlock.tools import GatedTool
 
 BY = "reviewer:dana"
+SOON = timedelta(seconds=2)
 
 
 class Shelf:
@@ -318,8 +319,9 @@ def test_a_rollback_waits_for_a_worker_that_has_its_tools(
 # What needs an approval ----------------------------------------
 
 
-def final_undo(shelf: Shelf) -> GatedTool:
-    return stowing(shelf, undo=Undo(lambda args, _: shelf.take(args["box"]), effect="irreversible"))
+def final_undo(shelf: Shelf, **terms: Any) -> GatedTool:
+    undo = Undo(lambda args, _: shelf.take(args["box"]), effect="irreversible")
+    return stowing(shelf, undo=undo, **terms)
 
 
 def test_an_undo_that_does_not_come_back_waits_for_an_approval_of_the_plan(
@@ -471,11 +473,16 @@ def test_an_undo_that_did_not_happen_can_be_tried_again_and_one_given_up_cannot(
         raise ConnectionError("no answer")
 
     shelf.fail = fail
-    run = done(lab, final_undo(shelf), calls=[("stow", "a")])
+    run = done(lab, final_undo(shelf, send_within=SOON), calls=[("stow", "a")])
     confirm(lab, run)
     lab.decide(lab.pending(run)[0])
     lab.until(lambda: [a["kind"] for a in lab.pending(run)] == ["in_doubt"])
-    lab.decide(lab.pending(run)[0], "answer", answer=said)
+    (doubt,) = lab.pending(run)
+    if again:
+        with pytest.raises(InvalidDecision, match="may still be sent"):
+            lab.decide(doubt, "answer", answer=said)
+        lab.until(lambda: lab.one("select started_at + %s < clock_timestamp() from undos", SOON))
+    lab.decide(doubt, "answer", answer=said)
     assert over(lab, run)["outcome"] == "partial"
     assert states(lab, run) == ["undo_failed"]
     assert bool(plan_of(lab, run).undos) is again

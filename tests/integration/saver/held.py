@@ -195,7 +195,9 @@ async def put(executor: Executor, *step: Any, in_thread: bool) -> Any:
     """Store a step from the loop, or from a thread."""
     if in_thread:
         return await asyncio.to_thread(executor.saver.put, *step)
-    return await executor.saver.aput(*step)
+    stored = await executor.saver.aput(*step)
+    await executor.outbox.flush()
+    return stored
 
 
 async def commit_of(executor: Executor, *writes: Any, in_thread: bool) -> list[str]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from integration.saver.held import LIMIT, a_step, committing
+from integration.saver.held import LIMIT, a_step, committing, executing
+from integration.saver.loops import put_of, thread
+from interlock.engine import outbox
 from interlock.engine.errors import Fenced
 from interlock.engine.group_commit import Answer, Fence, Unit
 
@@ -31,7 +33,7 @@ def unit_of(runs: Runs, run_id: UUID, *fenced: Write, steps: int = 0, free: Any 
 
 
 async def write_all(commit: GroupCommit, units: list[Unit]) -> list[Answer | BaseException]:
-    """Commit them side by side: the first two go alone, the rest goes as one batch."""
+    """Commit them side by side."""
     return await asyncio.gather(*map(commit.write, units), return_exceptions=True)
 
 
@@ -167,3 +169,39 @@ async def test_one_run_in_many_units_does_not_keep_the_others_waiting(runs: Runs
 
 def many(runs: Runs, count: int = COUNT) -> list[UUID]:
     return [runs.begin() for _ in range(count)]
+
+
+async def test_a_step_is_not_waited_for_and_what_follows_it_is_written_after_it(
+    runs: Runs,
+) -> None:
+    run_id = runs.begin()
+    async with committing(runs) as commit, executing(commit, runs.hold(run_id)) as executor:
+        async with runs.locked(run_id):
+            step = thread(run_id)
+            for at in range(3):
+                step = await executor.saver.aput(*put_of(step, at, n=at))
+            start = asyncio.create_task(executor.outbox.commit([a_step(run_id, "start")]))
+            await asyncio.sleep(SOON)
+            assert not start.done()
+            assert runs.steps(run_id) == []
+        assert await start == ["written"]
+        assert len(runs.steps(run_id)) == 4
+
+
+async def test_no_more_steps_are_taken_ahead_of_what_is_written_than_so_many(runs: Runs) -> None:
+    run_id = runs.begin()
+    taken: list[int] = []
+
+    async def take() -> None:
+        step = thread(run_id)
+        for at in range(3 * outbox._MOST_BEHIND):
+            step = await executor.saver.aput(*put_of(step, at, n=at))
+            taken.append(at)
+
+    async with committing(runs) as commit, executing(commit, runs.hold(run_id)) as executor:
+        async with runs.locked(run_id):
+            walk = asyncio.create_task(take())
+            await asyncio.sleep(SOON)
+            assert len(taken) <= 2 * outbox._MOST_BEHIND
+        await walk
+    assert len(runs.steps(run_id)) == 3 * outbox._MOST_BEHIND

@@ -107,6 +107,7 @@ async def test_the_step_after_others_went_rests_on_none_of_them(runs: Runs, act:
         }
         await acts[act]()
         await executor.saver.aput(*put_of(step, 4, numbers=list(range(5))))
+        await executor.outbox.flush()
         newest, *before = await all_of(commit, run_id)
     assert newest.checkpoint["channel_values"] == {"numbers": [0, 1, 2, 3, 4]}
     assert len(before) == (act == "prune")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,7 +137,8 @@ def test_a_doubt_about_an_undo_is_said_to_be_about_an_undo(lab: Lab, dana: Perso
     def break_off(args: dict[str, Any], _: Any) -> None:
         raise ConnectionError(args["box"])
 
-    run = done(lab, depot(*CALLS, final=True, undo=break_off))
+    soon = timedelta(seconds=2)
+    run = done(lab, depot(*CALLS, final=True, undo=break_off, send_within=soon))
     page = dana.get(f"/runs/{run}/rollback")
     dana.client.post(f"/runs/{run}/rollback", data=form_of(page.text))
     lab.decide(lab.pending(run)[0])
@@ -149,6 +151,7 @@ def test_a_doubt_about_an_undo_is_said_to_be_about_an_undo(lab: Lab, dana: Perso
     assert "Say what happened" in text_of(dana.get(f"/runs/{run}/rollback"))
     form = {**form_of(dana.get(f"/approvals/{doubt['id']}").text)}
     form |= {"decision": "not_happened", "note": "I looked at the shelf"}
+    lab.until(lambda: lab.one("select started_at + %s < clock_timestamp() from undos", soon))
     assert dana.client.post(f"/approvals/{doubt['id']}/decisions", data=form).status_code == 200
     over(lab, run)
     assert "does not count as undone" in text_of(dana.get(f"/approvals/{doubt['id']}"))

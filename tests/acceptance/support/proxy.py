@@ -51,17 +51,19 @@ class ForgetfulProxy:
             socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server,
         ):
             server.connect(self._server)
+            is_forgotten = False
             while True:
                 ready, _, _ = select.select([client, server], [], [])
                 for source in ready:
                     data = source.recv(65536)
                     if not data:
                         return
-                    if source is server:
-                        client.sendall(data)
-                        continue
-                    server.sendall(data)
-                    if COMMIT in data and self._chance.random() < self.share:
-                        server.recv(65536)  # it is done, and nobody hears of it
+                    if source is client:
+                        server.sendall(data)
+                        if COMMIT in data and self._chance.random() < self.share:
+                            is_forgotten = True
+                    elif is_forgotten:  # it is done, and nobody hears of it
                         self.forgotten += 1
                         return
+                    else:
+                        client.sendall(data)

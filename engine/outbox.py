@@ -51,8 +51,8 @@ class Outbox:
         self._steps = usage.steps
         self._calls = usage.calls
         self._lock = threading.Lock()
-        self._landing = threading.Condition(self._lock)
-        self._under_way: set[asyncio.Future[Answer]] = set()
+        self._under_way: dict[asyncio.Future[Answer], Unit] = {}
+        self._aside: list[Unit] = []
         self._fenced: list[Write] = []
         self._free: list[Write] = []
         self._loop = asyncio.get_running_loop()
@@ -150,10 +150,10 @@ class Outbox:
             Fenced: this executor no longer holds the run. What is free was written all the same.
             DatabaseLost: the database was away for too long. What rode still rides.
         """
-        unit, riding = self._unit(fenced, free, is_wanted)
-        sent = self._group.submit(unit)
         with self._lock:
-            self._under_way.add(sent)
+            unit, riding, again = self._unit(fenced, free, self._aside)
+            sent = self._group.submit(_whole(unit, again, is_wanted))
+            self._under_way[sent] = riding if is_wanted else unit
         sent.add_done_callback(partial(self._landed, unit, riding))
         return self._own(unit, riding, await asyncio.shield(sent))
 
@@ -163,10 +163,9 @@ class Outbox:
             self._tell_all(unit, sent.result())
         else:
             self._back(riding)
-        with self._landing:
-            self._under_way.discard(sent)
+        with self._lock:
+            del self._under_way[sent]
             is_next = bool(self._behind) and not self._under_way and self._failure is None
-            self._landing.notify_all()
         if is_next:
             self._start_commit()
 
@@ -176,24 +175,25 @@ class Outbox:
         free: Sequence[Write] = (),
         is_wanted: Callable[[], bool] | None = None,
     ) -> list[str]:
-        """As `commit`, from any thread; blocks, also for what the run has under way on the loop.
+        """As `commit`, from any thread; blocks.
 
-        On the loop itself there is no waiting for that, and the two may land in either order.
+        It does not wait for what the run has under way, but writes that once more, starts aside.
         """
-        self._let_land()
-        unit, riding = self._unit(fenced, free, is_wanted)
+        with self._lock:
+            others = [*self._under_way.values(), *self._aside]
+            unit, riding, again = self._unit(fenced, free, others)
+            known = riding if is_wanted else unit
+            self._aside.append(known)
         try:
-            answer = self._group.write_now(unit)
+            answer = self._group.write_now(_whole(unit, again, is_wanted))
         except BaseException:
             self._back(riding)
             raise
+        finally:
+            with self._lock:
+                self._aside.remove(known)
         self._tell_all(unit, answer)
         return self._own(unit, riding, answer)
-
-    def _let_land(self) -> None:
-        if not self._is_here():
-            with self._landing:
-                self._landing.wait_for(lambda: not self._under_way)
 
     async def flush(self) -> None:
         """Write what rides now, and wait for what is under way.
@@ -212,8 +212,9 @@ class Outbox:
                 await self.commit()
 
     def flush_now(self) -> None:
-        """As `flush`, from any thread; blocks."""
-        self._let_land()
+        """As `flush`, from any thread; blocks, and does not wait for what is under way."""
+        if self._under_way or self._aside:
+            self.commit_now()
         while self._rides():
             self.commit_now()
 
@@ -235,7 +236,8 @@ class Outbox:
 
     async def _one_by_one(self) -> None:
         """Write what rides each by itself, without what cannot be written."""
-        riding, _ = self._unit((), ())
+        with self._lock:
+            riding, _, _ = self._unit((), (), ())
         alone = [Unit(riding.fence, fenced=(write,)) for write in riding.fenced]
         alone += [Unit(riding.fence, free=(write,)) for write in riding.free]
         while alone:
@@ -265,24 +267,23 @@ class Outbox:
                 self._fenced += loose
 
     def _unit(
-        self,
-        fenced: Sequence[Write],
-        free: Sequence[Write],
-        is_wanted: Callable[[], bool] | None = None,
-    ) -> tuple[Unit, Unit]:
-        """The unit to commit, and the part of it that rode."""
-        own = sum(len(write.values) for write in (*fenced, *free))
-        with self._lock:
-            hold = self._hold
-            fence = Fence(hold.tenant, hold.run_id, hold.epoch, self._steps, self._calls)
-            # results first; what does not fit into one statement rides on
-            results, self._free = _fitting(self._free, MOST_VALUES - own)
-            room = MOST_VALUES - own - sum(len(write.values) for write in results)
-            others, self._fenced = _fitting(self._fenced, room)
-            riding = Unit(fence, tuple(others), tuple(results))
-            self._behind = 0
-        whole = Unit(fence, (*fenced, *riding.fenced), (*free, *riding.free))
-        return (replace(whole, is_wanted=is_wanted) if is_wanted else whole), riding
+        self, fenced: Sequence[Write], free: Sequence[Write], others: Sequence[Unit]
+    ) -> tuple[Unit, Unit, Unit]:
+        """The unit to commit, the part of it that rode, and what rides elsewhere; with the lock."""
+        hold = self._hold
+        fence = Fence(hold.tenant, hold.run_id, hold.epoch, self._steps, self._calls)
+        again = Unit(
+            fence,
+            tuple(write for unit in others for write in unit.fenced),
+            tuple(write for unit in others for write in unit.free),
+        )
+        room = MOST_VALUES - Unit(fence, tuple(fenced), tuple(free)).size - again.size
+        # results first; what does not fit into one statement rides on
+        results, self._free = _fitting(self._free, room)
+        steps, self._fenced = _fitting(self._fenced, room - Unit(fence, free=tuple(results)).size)
+        self._behind = 0
+        riding = Unit(fence, tuple(steps), tuple(results))
+        return Unit(fence, (*fenced, *steps), (*free, *results)), riding, again
 
     def _back(self, riding: Unit) -> None:
         """What rode along with something that failed is not lost with it."""
@@ -291,11 +292,11 @@ class Outbox:
             self._free[:0] = riding.free
 
     def _tell_all(self, unit: Unit, answer: Answer) -> None:
-        """Log what is committed, and see to what was not written."""
-        for write, said in zip(unit.free, answer.free, strict=True):
+        """Log what is committed, and see to what was not written; of the unit's own alone."""
+        for write, said in zip(unit.free, answer.free, strict=False):
             self._tell(write, said)
         if answer.held:
-            for write, said in zip(unit.fenced, answer.fenced, strict=True):
+            for write, said in zip(unit.fenced, answer.fenced, strict=False):
                 self._tell(write, said)
 
     def _own(self, unit: Unit, riding: Unit, answer: Answer) -> list[str]:
@@ -350,6 +351,12 @@ class Outbox:
         except psycopg.Error as error:
             self._failure = error
             log.warning("outbox.waits", error=first_line(error))
+
+
+def _whole(unit: Unit, again: Unit, is_wanted: Callable[[], bool] | None) -> Unit:
+    """What is sent: the unit, and once more what rides elsewhere, which may not come after it."""
+    whole = replace(unit, fenced=(*unit.fenced, *again.fenced), free=(*unit.free, *again.free))
+    return replace(whole, is_wanted=is_wanted) if is_wanted else whole
 
 
 def _fitting(writes: list[Write], room: int) -> tuple[list[Write], list[Write]]:

@@ -1,8 +1,9 @@
-"""LangGraph's checkpoints of a run: one row and one statement a step, fenced by the run's epoch.
+"""LangGraph's checkpoints of a run: one row and at most one statement a step, fenced by its epoch.
 
-What the tasks of a step wrote is kept until the step is done and goes into the row of the next one;
-an error, an interrupt or its answer is written at once, and so is what waits for longer than the
-linger. Channels are stored by what changed (`channel_values`).
+A checkpoint is on its way when the next step begins; what may not come before it is written after
+it (`Outbox.follow`). What the tasks of a step wrote is kept until the step is done and goes into
+the row of the next one; an error, an interrupt or its answer is written at once, and so is what
+waits for longer than the linger. Channels are stored by what changed (`channel_values`).
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         """Store a checkpoint; a finished superstep counts as a step of the run.
 
         Raises:
-            Fenced: the run is no longer this executor's; nothing was stored.
+            Fenced: the run is no longer this executor's; this was not stored, or one before it.
         """
         place, write = self._row(config, checkpoint, metadata, new_versions)
         if self._outbox is not None:
@@ -120,7 +121,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """As `aput`; blocks."""
+        """As `aput`; blocks until it is written."""
         place, write = self._row(config, checkpoint, metadata, new_versions)
         self._commit_now([write])
         return place.config()  # type: ignore[no-any-return]

@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
 
-.PHONY: help setup demo test check bench bench-check gatebench format lock clean
+.PHONY: help setup demo test check chaos bench bench-check gatebench format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     the main job on an embedded Postgres (make demo ARGS='--headless')"
 	@echo "make test     all tests (make test ARGS='-k gate')"
 	@echo "make check    ruff, mypy strict, import contracts"
+	@echo "make chaos    every fault, many times over (make chaos ARGS='--rounds 3 --seed 7')"
 	@echo "make bench    this version beside its rivals, in 15 minutes (make bench ARGS='--quick')"
 	@echo "make bench-check  whether a ratio of the bench fell, and which"
 	@echo "make gatebench  the known ways past an approval gate, tried on this one and on others"
@@ -56,6 +57,11 @@ check: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# its clusters live in memory where there is room, as those of the tests
+chaos: setup
+	@if [ -w /dev/shm ]; then export TMPDIR=$${TMPDIR:-/dev/shm}; fi; \
+	$(BIN)/python tests/chaos/run.py $(ARGS)
 
 bench: setup
 	@$(BIN)/interlock bench $(ARGS)

@@ -98,6 +98,7 @@ def insert_call(
     revises: UUID | None = None,
     reason: str = "Reads pass.",
     send_within: timedelta = timedelta(minutes=1),
+    version: str = VERSION,
 ) -> tuple[UUID, bytes]:
     """Put a call into the journal; `revises` names the call whose next revision it is."""
     call_id, data = uuid7(), canonical(dict(args))
@@ -107,7 +108,7 @@ def insert_call(
             sa.text("select key, revision + 1 from calls where id = :id"),
             {"id": revises},
         ).one()
-    digest = call_digest(run_id=run_id, key=bytes(key), tool=tool, tool_version=VERSION, args=data)
+    digest = call_digest(run_id=run_id, key=bytes(key), tool=tool, tool_version=version, args=data)
     run_sql(
         conn,
         "insert into calls (tenant_id, id, run_id, key, revision, ns, task_id, tool,"
@@ -123,7 +124,7 @@ def insert_call(
         key=key,
         revision=revision,
         tool=tool,
-        version=VERSION,
+        version=version,
         args=data,
         digest=digest,
         effect=effect,

@@ -230,6 +230,7 @@ class Seeds:
         reason: str = "No irreversible call runs without a person.",
         send_within: timedelta = timedelta(milliseconds=1),
         changes: Any = None,
+        version: str = VERSION,
     ) -> Seeded:
         """A call that waits for a person."""
         run_id = run_id or self.run()
@@ -250,6 +251,7 @@ class Seeds:
                 revises=revises.call_id if revises else None,
                 reason=reason,
                 send_within=send_within,
+                version=version,
             )
             run_sql(
                 conn,

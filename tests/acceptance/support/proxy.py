@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from psycopg.conninfo import conninfo_to_dict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
 COMMIT = b"COMMIT\x00"
@@ -20,7 +21,7 @@ COMMIT = b"COMMIT\x00"
 class ForgetfulProxy:
     """Passes everything on; of the commits, this share is carried out and never answered."""
 
-    def __init__(self, url: str, seed: int) -> None:
+    def __init__(self, url: str, seed: int | str) -> None:
         self.share = 0.0
         self._chance = random.Random(seed)  # noqa: S311 - to be repeatable
         found = conninfo_to_dict(url)
@@ -44,6 +45,10 @@ class ForgetfulProxy:
                 client, _ = self._listener.accept()
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
+    def _memory(self) -> Callable[[bytes], bool]:
+        """Says of all that one connection sends, in turn, whether its answer is forgotten."""
+        return lambda data: COMMIT in data and self._chance.random() < self.share
+
     def _serve(self, client: socket.socket) -> None:
         with (
             suppress(OSError),
@@ -51,7 +56,7 @@ class ForgetfulProxy:
             socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server,
         ):
             server.connect(self._server)
-            is_forgotten = False
+            is_forgotten, is_done = self._memory(), False
             while True:
                 ready, _, _ = select.select([client, server], [], [])
                 for source in ready:
@@ -60,9 +65,8 @@ class ForgetfulProxy:
                         return
                     if source is client:
                         server.sendall(data)
-                        if COMMIT in data and self._chance.random() < self.share:
-                            is_forgotten = True
-                    elif is_forgotten:  # it is done, and nobody hears of it
+                        is_done = is_done or is_forgotten(data)
+                    elif is_done:  # and nobody hears of it
                         self.forgotten += 1
                         return
                     else:

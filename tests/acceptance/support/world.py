@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from interlock.tools.gated import current_gate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PATIENCE = 30.0
@@ -79,18 +79,22 @@ class World:
         state = self.root / f"state-{thing}"
         return state.read_text() if state.exists() else "as it was"
 
-    def pass_by(self, point: str) -> None:
-        """Go on, unless the test has set a trap here; the first process to come is caught."""
+    def pass_by(self, point: str, before: Callable[[], object] = lambda: None) -> None:
+        """Go on, unless the test has set a trap here; the first process to come is caught.
+
+        Whoever is caught does `before` first.
+        """
         trap, taken = self._traps / point, self._traps / f"{point}.taken"
         with suppress(FileNotFoundError):
-            first, *rest = trap.read_text().split()
-            if first == "skip":
+            act, *rest = trap.read_text().split()
+            if act == "skip":
                 _replace(trap, " ".join(rest))
                 return
             trap.rename(taken)
             _replace(taken, str(os.getpid()))
-            for act in (first, *rest):
-                self._suffer(act, taken)
+            before()
+            for each in (act, *rest):
+                self._suffer(each, taken)
 
     def _suffer(self, act: str, taken: Path) -> None:
         match act:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
     from support.nursery import Nursery
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(
+        "INTERLOCK_CHAOS_ROUNDS" not in os.environ,
+        reason="minutes of faults: set INTERLOCK_CHAOS_ROUNDS, or run `make chaos`",
+    ),
+]
 
 PARTS = 3
 AT_ONCE = 8

@@ -143,7 +143,11 @@ class Desk:
 
     def until_sent(self, approval: Row) -> None:
         """Wait until a call in doubt cannot be sent any more."""
-        query = "select from calls where id = %(id)s and send_before <= clock_timestamp()"
+        query = (
+            "select from calls c left join undos u on u.call_id = c.id and u.state = 'in_doubt'"
+            " where c.id = %(id)s"
+            " and coalesce(u.started_at + c.send_within, c.send_before) <= clock_timestamp()"
+        )
         self.until(lambda: self.rows(query, id=approval.call_id), "the end of its send window")
 
     def until_ended(

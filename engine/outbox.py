@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _MOST_BEHIND = 16
 """Steps that may be taken while those before them are not written."""
+_A_MOMENT = 0.002
 
 log = structlog.get_logger()
 _stdlib = logging.getLogger(__name__)
@@ -217,6 +219,11 @@ class Outbox:
             self.commit_now()
         while self._rides():
             self.commit_now()
+
+    def let_land(self) -> None:
+        """Wait for what is under way, from a thread; the event loop cannot wait for itself."""
+        while self._under_way and not self._is_here():
+            time.sleep(_A_MOMENT)
 
     async def close(self) -> None:
         """Write what rides, however long the database is away: results are the truth."""

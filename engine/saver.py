@@ -316,6 +316,8 @@ class StepSaver(BaseCheckpointSaver[float]):
 
     def _prune(self, run_id: UUID, act: Callable[[pruning.Ask, pruning.Run], None]) -> None:
         self._flush_now()
+        if self._outbox is not None:
+            self._outbox.let_land()  # it must not land on what was taken away
         held = self._outbox.epoch_of(run_id) if self._outbox is not None else None
         run = pruning.Run(self._tenant, run_id, held)
         with self._group.transaction() as ask:
@@ -324,6 +326,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         self._buffer.forget()
 
     async def _aprune(self, work: Callable[..., None], *given: Any, **named: Any) -> None:
+        await self._flush()
         await asyncio.to_thread(work, *given, **named)
 
     def _get(self, config: RunnableConfig) -> Reading:

@@ -14,6 +14,7 @@ from integration.saver.loops import put_of, thread
 from interlock.engine import outbox
 from interlock.engine.errors import Fenced
 from interlock.engine.group_commit import Answer, Fence, Unit
+from interlock.engine.lane import Lane
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -205,3 +206,24 @@ async def test_no_more_steps_are_taken_ahead_of_what_is_written_than_so_many(run
             assert len(taken) <= 2 * outbox._MOST_BEHIND
         await walk
     assert len(runs.steps(run_id)) == 3 * outbox._MOST_BEHIND
+
+
+async def test_what_a_thread_commits_has_with_it_the_steps_that_are_under_way(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = runs.begin()
+    go, really = asyncio.Event(), Lane.ask
+
+    async def held_up(self: Lane, text: bytes, values: Any) -> Any:
+        await go.wait()
+        return await really(self, text, values)
+
+    monkeypatch.setattr(Lane, "ask", held_up)
+    async with committing(runs) as commit, executing(commit, runs.hold(run_id)) as executor:
+        await executor.saver.aput(*put_of(thread(run_id), 0, n=1))
+        await asyncio.sleep(SOON)
+        said = await asyncio.to_thread(executor.outbox.commit_now, [a_step(run_id, "start")])
+        assert said == ["written"]
+        assert len(runs.steps(run_id)) == 2
+        go.set()
+    assert len(runs.steps(run_id)) == 2

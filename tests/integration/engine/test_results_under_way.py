@@ -249,3 +249,20 @@ def test_more_reads_than_fit_into_one_statement_are_all_written(
     assert lab.ended(run_id)["exit"] == "completed"
     assert {call["state"] for call in lab.calls(run_id)} == {"succeeded"}
     assert (len(lab.calls(run_id)), lab.run(run_id)["used_calls"]) == (20, 20)
+
+
+def test_a_run_whose_last_step_cannot_be_written_is_not_completed(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = Lane.ask
+
+    async def refusing(self: Lane, text: bytes, values: Any) -> Any:
+        if any(isinstance(value, str) and '"step": 1' in value for value in values):
+            raise psycopg.DataError("cannot be written")
+        return await really(self, text, values)
+
+    monkeypatch.setattr(Lane, "ask", refusing)
+    agent = Agent("last", graph=one_node(lambda _: {"said": "x"}), tools=[])
+    lab.work(agent)
+    run = lab.ended(lab.start(agent))
+    assert (run["exit"], run["exit_reason"]) == ("failed", "DataError: cannot be written")

@@ -11,6 +11,7 @@ from integration.saver.loops import GO, ids, ids_after, loop, put_of, thread
 from integration.saver.scenarios import Logged
 from integration.saver.stage import Stage
 from interlock.engine.errors import Conflict, UsageError
+from interlock.engine.lane import Lane
 from interlock.engine.saver import StepSaver
 from langgraph.checkpoint.serde.types import INTERRUPT
 from langgraph.graph import END, START, StateGraph
@@ -88,6 +89,7 @@ async def test_whoever_holds_a_run_may_prune_it_and_goes_on(runs: Runs) -> None:
         await asyncio.to_thread(executor.saver.prune, [str(run_id)])
         assert len(runs.steps(run_id)) == 1
         state = await stage.invoke(loop(ROUNDS + 3), {"n": ROUNDS})
+        await executor.outbox.flush()
         reader = Stage.of(run_id, StepSaver(commit, TENANT))
         assert ids((await reader.state(loop(1))).values) == ids_after(ROUNDS + 3) == ids(state)
 
@@ -220,3 +222,23 @@ async def test_a_run_whose_steps_were_all_deleted_begins_anew(runs: Runs) -> Non
         assert runs.steps(run_id) == runs.task_writes(run_id) == []
         assert ids(await stage.invoke(loop(2), GO)) == ids_after(2)
     assert len(runs.steps(run_id)) == 4
+
+
+async def test_what_is_under_way_does_not_land_on_what_was_taken_away(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = runs.begin()
+    go, really = asyncio.Event(), Lane.ask
+
+    async def held_up(self: Lane, text: bytes, values: Any) -> Any:
+        await go.wait()
+        return await really(self, text, values)
+
+    monkeypatch.setattr(Lane, "ask", held_up)
+    async with committing(runs) as commit, executing(commit, runs.hold(run_id)) as executor:
+        step = thread(run_id)
+        for at in range(3):
+            step = await executor.saver.aput(*put_of(step, at, n=at))
+        asyncio.get_running_loop().call_later(0.3, go.set)
+        await asyncio.to_thread(executor.saver.prune, [str(run_id)])
+    assert len(runs.steps(run_id)) == 1

@@ -239,6 +239,7 @@ async def test_what_is_under_way_does_not_land_on_what_was_taken_away(
         step = thread(run_id)
         for at in range(3):
             step = await executor.saver.aput(*put_of(step, at, n=at))
+        await asyncio.sleep(0.05)  # they are on their way
         asyncio.get_running_loop().call_later(0.3, go.set)
         await asyncio.to_thread(executor.saver.prune, [str(run_id)])
     assert len(runs.steps(run_id)) == 1

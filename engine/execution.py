@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -94,7 +95,7 @@ class Execution:
         self._interrupted = False
         self._threads = threads
         self._made = CallsMade()
-        self._outbox = Outbox(commit, claim.hold, claim.usage)
+        self._outbox = Outbox(commit, claim.hold, claim.usage, partial(lease.is_good, term))
         self.gate = RunGate(db, agent, claim, lease, term, self._outbox, self._made, threads)
         self._saver = StepSaver(
             commit,

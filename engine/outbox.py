@@ -41,15 +41,19 @@ _stdlib = logging.getLogger(__name__)
 class Outbox:
     """One execution's way to the database on the hot path; made on the event loop.
 
-    Everything but `commit`, `flush` and `close` may be called from any thread.
+    Everything but `commit`, `flush` and `close` may be called from any thread. `is_held` says
+    whether this executor has held the run all the time, as far as it knows without asking.
 
     Attributes:
         is_closed: whether its execution is over; what comes later has no transaction to ride with.
     """
 
-    def __init__(self, commit: GroupCommit, hold: Hold, usage: Usage) -> None:
+    def __init__(
+        self, commit: GroupCommit, hold: Hold, usage: Usage, is_held: Callable[[], bool]
+    ) -> None:
         self._group = commit
         self._hold = hold
+        self._is_held = is_held
         self._steps = usage.steps
         self._calls = usage.calls
         self._lock = threading.Lock()
@@ -104,8 +108,8 @@ class Outbox:
     async def follow(self, write: Write) -> None:
         """Write this as soon as what is under way has landed, and what rides by then with it.
 
-        It waits for neither, unless the database has fallen behind: what must not happen before it
-        is written, is committed after it.
+        It waits for neither, unless the database has fallen behind or another executor may hold
+        the run by now: what must not happen before it is written, is committed after it.
 
         Raises:
             Fenced, DatabaseLost, psycopg.Error: what became of an earlier one.
@@ -115,7 +119,7 @@ class Outbox:
             self._fenced.append(write)
             self._behind += 1
             is_late = self._behind > _MOST_BEHIND
-        if is_late:
+        if is_late or not self._is_held():
             await self.flush()
         elif not (self._under_way or self._committing):
             self._start_commit()

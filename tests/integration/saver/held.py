@@ -163,10 +163,15 @@ class Executor:
 
 @asynccontextmanager
 async def executing(
-    commit: GroupCommit, hold: Hold, *, is_first: bool = False, used: int = 0
+    commit: GroupCommit,
+    hold: Hold,
+    *,
+    is_first: bool = False,
+    used: int = 0,
+    is_held: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Executor]:
     """An executor that counts the steps on from `used` and, in the end, writes what rides."""
-    outbox = Outbox(commit, hold, Usage(used, 0, 0))
+    outbox = Outbox(commit, hold, Usage(used, 0, 0), is_held)
     saver = StepSaver(
         commit,
         hold.tenant,

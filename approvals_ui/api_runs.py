@@ -25,6 +25,7 @@ class RunRequest(BaseModel):
     input: Any
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
     tags: dict[str, str] | None = None
+    limits: dict[str, int] | None = None
 
 
 @router.post("/runs", status_code=202)
@@ -38,6 +39,7 @@ def start_run(site: Site, who: Caller, request: RunRequest) -> dict[str, str]:
         requested_by=f"reviewer:{who.name}",
         tags=request.tags,
         idempotency_key=request.idempotency_key,
+        limits=request.limits,
     )
     return {"run_id": str(ref.run_id), "status": str(ref.status)}
 

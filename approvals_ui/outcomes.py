@@ -153,6 +153,8 @@ _BANNERS: Mapping[ApprovalState, Callable[[ApprovalDetail, str, str], _Banner]] 
 
 
 def _not_run(asked: ApprovalRow) -> str:
+    if asked.kind == ApprovalKind.LIMIT:
+        return "The run stays ended."
     return "The run ended." if asked.kind == ApprovalKind.VERSION else _left_undone(asked)
 
 

@@ -323,7 +323,8 @@ def _decision(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Deci
     is_final = is_call and asked.effect == Effect.IRREVERSIBLE
     confirm = to_type(call, asked.headline) if call and is_final else None
     forms = {ApprovalKind.CALL: "call", ApprovalKind.VERSION: "call",
-             ApprovalKind.ROLLBACK: "call", ApprovalKind.IN_DOUBT: "in_doubt"}  # fmt: skip
+             ApprovalKind.ROLLBACK: "call", ApprovalKind.LIMIT: "call",
+             ApprovalKind.IN_DOUBT: "in_doubt"}  # fmt: skip
     return Decision(
         form=forms.get(kind, ""),
         barred=_barred(detail, reviewer, now),
@@ -364,6 +365,12 @@ def _says(detail: ApprovalDetail) -> str:
         return "If you approve, the run goes on with the changed agent. If you reject, it ends."
     if asked.kind == ApprovalKind.ROLLBACK:
         return "If you approve, the calls are undone at once, the last one first."
+    if asked.kind == ApprovalKind.LIMIT and isinstance(asked.preview, dict):
+        raised = f"{asked.preview['raise_to']:,} instead of {asked.preview['allowed']:,}"
+        return (
+            f"If you approve, the limit is {raised}, and the run goes on from where it was. "
+            "If you reject, it stays ended."
+        )
     missing = asked.quorum - len(asked.approved_by)
     if missing > 1:
         more = words.plural(missing - 1, "more approval")

@@ -98,6 +98,7 @@ def meters(run: RunRow) -> tuple[Meter, ...]:
     return (
         _count("Steps", used.steps, allowed.steps),
         _count("Calls", used.calls, allowed.calls),
+        _count("Calls that cannot be undone", used.irreversible, allowed.irreversible),
         Meter(
             "Active time",
             duration(used.active_ms),

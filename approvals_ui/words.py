@@ -106,6 +106,7 @@ EVENTS = {
     "run.released": Badge("The run went back to the queue", "clock"),
     "run.repinned": Badge("The run took the new version of its agent", "agent"),
     "run.ended": Badge("The run ended", "check"),
+    "run.raised": Badge("A limit was raised, and the run goes on", "limit"),
     "run.cancel_requested": Badge("Asked to cancel the run", "cross"),
     "steps.pruned": Badge("Old checkpoints were taken away", "clock"),
     "call.allowed": Badge("Allowed", "check"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from ..tools.gated import Refused, serving_call
 from . import call_writes, journal
+from .allowance import Allowance
 from .begun import Begun, Considered
 from .call import Call, Place, Proposal
 from .database import execute, first_line
@@ -24,7 +24,6 @@ from .lapse import Standing
 from .lease import clock
 from .leaving import REPEATABLE
 from .lifecycle import CallState
-from .limits import LimitReached, Usage, next_call
 from .outcome import Failed, Succeeded
 from .recovery import may_start_again
 from .refusal import refusal
@@ -92,7 +91,7 @@ class Admission:
         self._hold = claim.hold
         self._lease = lease
         self._held_in = term
-        self._counting = threading.Lock()
+        self._allowance = Allowance(claim, outbox, made, gate.active_ms)
         self._tokens: set[UUID | None] = set()
         self._outbox = outbox
         self._made = made
@@ -200,29 +199,18 @@ class Admission:
                 )
 
     def _check_stopped(self) -> None:
-        gate, limit = self._gate, self._claim.limits.seconds
-        if gate.stop is None and self._active_ms() >= limit * 1000:
-            gate.halt(LimitReached("seconds", limit, "no further call was started."))
+        gate = self._gate
+        if gate.stop is None and (reached := self._allowance.time_is_up()):
+            gate.halt(reached)
         if gate.stop is not None:
             raise RunStopped(str(gate.stop))
 
-    def _active_ms(self) -> int:
-        return self._claim.usage.active_ms + self._gate.active_ms()
-
-    def _count(self, key: bytes, tool: str, args: bytes) -> None:
-        """One more call of the run, if its limits have room for it."""
-        with self._counting:
-            if key in self._made:
-                return
-            steps, calls = self._outbox.used
-            usage = Usage(steps, calls, self._active_ms())
-            reached = next_call(self._claim.limits, usage, tool, self._made.repeats(tool, args))
-            if reached is None:
-                self._made.add(key, tool, args)
-                self._outbox.count_call()
-                return
-        self._gate.halt(reached)
-        raise RunStopped(str(reached))
+    def _count(self, proposal: Proposal) -> None:
+        """One more call of the run, or one more that waits, if its limits have room for it."""
+        reached = self._allowance.count(proposal)
+        if reached is not None:
+            self._gate.halt(reached)
+            raise RunStopped(str(reached))
 
     def _judge(self, ask: Ask, args: bytes) -> Judgement:
         return judge(self._agent, ask.tool, args, ask.injected, self._hold.tenant)
@@ -249,8 +237,9 @@ class Admission:
         judgement = self._judge(ask, ask.args)
         if not judgement.is_allowed:
             return None, judgement
-        self._count(key, ask.tool.name, judgement.args)
-        return self._begin(place, self._proposal(ask, place, key, 1, judgement), judgement), None
+        proposal = self._proposal(ask, place, key, 1, judgement)
+        self._count(proposal)
+        return self._begin(place, proposal, judgement), None
 
     def _begin(self, place: Place, proposal: Proposal, judgement: Judgement) -> Begun:
         term = self._lease.term()
@@ -314,19 +303,26 @@ class Admission:
         if before is not None:
             judgement = self._judge(ask, before.edited_args or before.args)
         judgement = judgement or self._judge(ask, ask.args)
-        if before is None:
-            self._count(key, ask.tool.name, judgement.args)
         revision = 1 if before is None else before.revision + 1
         proposal = self._proposal(ask, place, key, revision, judgement)
+        self._count(proposal)
         if judgement.is_allowed:
             return self._start_allowed(ask, place, proposal, judgement)
         shown = show(ask.tool, judgement)
         today = Today(ask.tool.spec, judgement, shown.fingerprint)
         changes = self._standing.lapsed_by(before, today) if before else ()
-        _, calls = self._outbox.used
+        used = self._allowance.used()
 
         def write(conn: Connection) -> Call:
-            return journal.propose(conn, self._hold, proposal, shown, calls=calls, changes=changes)
+            return journal.propose(
+                conn,
+                self._hold,
+                proposal,
+                shown,
+                calls=used.calls,
+                irreversible=used.irreversible,
+                changes=changes,
+            )
 
         return self._db.retry(write)
 
@@ -358,6 +354,8 @@ class Admission:
 
     def _answer(self, ask: Ask, place: Place, call: Call) -> Begun | Succeeded | Call:
         """What the call's state says: start it, give its result, refuse, park, or recover it."""
+        if call.state is not CallState.WAITING:
+            self._made.waiting.discard(call.key)
         match call.state:
             case CallState.APPROVED:
                 return self._start_approved(ask, place, call)
@@ -421,6 +419,8 @@ class Admission:
 
 
 def _to_revise(call: Call) -> bool:
-    """Whether a person edited it, or its approval did not stand any more."""
+    """Whether a person edited it, its approval did not stand any more, or the run had ended."""
     edited = call.edited_args is not None
-    return call.state is CallState.SUPERSEDED and (edited or call.is_lapsed)
+    return call.state is CallState.CANCELLED or (
+        call.state is CallState.SUPERSEDED and (edited or call.is_lapsed)
+    )

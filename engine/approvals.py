@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from . import raising
 from .audit import record
 from .database import execute
 from .errors import Conflict, InvalidDecision
 from .hold import Hold
 from .lifecycle import ApprovalKind, ApprovalState, CallState, DecisionKind, Exit, RunStatus
 from .outcome import success
+from .requests import use_up
 from .rollback_decisions import is_undos_doubt, settle_doubt, settle_plan
 from .runs import end
 from .wake import wake
@@ -45,6 +47,8 @@ def settle(conn: Connection, answer: Answer, asked: Row[Any]) -> ApprovalState:
     _close(conn, answer.tenant, asked, state, by=by, reason=answer.reason)
     if asked.kind == ApprovalKind.VERSION:
         return _settle_version(conn, answer, asked, state)
+    if asked.kind == ApprovalKind.LIMIT:
+        return raising.settle(conn, answer, asked, state)
     if asked.kind == ApprovalKind.ROLLBACK:
         return settle_plan(conn, answer.tenant, asked, state, f"reviewer:{by}", answer.reason)
     if is_undos_doubt(asked):
@@ -195,19 +199,7 @@ def _settle_doubt(conn: Connection, answer: Answer, asked: Row[Any]) -> Approval
         raise Conflict("The call was settled meanwhile; nothing was recorded.")
     actor = f"reviewer:{by}"
     _note_call(conn, answer.tenant, asked, state, actor, {"attested_by": by})
-    execute(conn, "consume_answer", tenant=answer.tenant, approval_id=asked.id)
-    record(
-        conn,
-        tenant=answer.tenant,
-        event="approval.consumed",
-        actor=actor,
-        run_id=asked.run_id,
-        call_id=asked.call_id,
-        approval_id=asked.id,
-        subject=asked.id,
-        state=ApprovalState.CONSUMED,
-    )
-    return ApprovalState.CONSUMED
+    return use_up(conn, answer, asked)
 
 
 def _settle_version(

@@ -19,17 +19,28 @@ class CallsMade:
 
     A key that is not here is a new call: only the run's executor proposes any. What became of one
     that is here, the journal says.
+
+    Attributes:
+        irreversible: keys of those that cannot be undone.
+        waiting: keys of those that waited for a person when they were last looked at.
     """
 
     def __init__(self) -> None:
         self._keys: set[bytes] = set()
+        self.irreversible: set[bytes] = set()
+        self.waiting: set[bytes] = set()
         self._alike: dict[bytes, set[bytes]] = {}
         self._lock = threading.Lock()
 
     def recall(self, conn: Connection, hold: Hold) -> None:
         """Add those of earlier executions; once the run is claimed, when they add no more."""
         for row in execute(conn, "calls_made", tenant=hold.tenant, run_id=hold.run_id):
-            self._add(bytes(row.key), bytes(row.sameness))
+            key = bytes(row.key)
+            self._add(key, bytes(row.sameness))
+            if row.irreversible:
+                self.irreversible.add(key)
+            if row.waits:
+                self.waiting.add(key)
 
     def __contains__(self, key: bytes) -> bool:
         with self._lock:

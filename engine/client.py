@@ -71,11 +71,13 @@ class Client:
         *,
         tags: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> UUID:
         """Have a run committed to the queue and return its id.
 
         An answer that was lost is asked for again with the same idempotency key, so that one call
-        starts one run. Give a key of your own to repeat the request in another process.
+        starts one run. Give a key of your own to repeat the request in another process. `limits`
+        are those of the agent's that are to be lower for this run.
 
         Raises:
             NotFound: no worker has registered such an agent.
@@ -86,6 +88,7 @@ class Client:
             "agent": agent,
             "input": input,
             "tags": dict(tags or {}),
+            **({"limits": dict(limits)} if limits else {}),
             "idempotency_key": idempotency_key or uuid4().hex,
         }
         return UUID(self._ask("POST", "/runs", body)["run_id"])

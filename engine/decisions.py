@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from . import approvals
+from . import approvals, raising
 from .answer import Answer, Decided
 from .audit import record
 from .database import execute, storable
@@ -35,6 +35,7 @@ _ALLOWED: Mapping[ApprovalKind, frozenset[DecisionKind]] = {
     ApprovalKind.IN_DOUBT: frozenset({DecisionKind.ANSWER}),
     ApprovalKind.VERSION: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT}),
     ApprovalKind.ROLLBACK: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT}),
+    ApprovalKind.LIMIT: frozenset({DecisionKind.APPROVE, DecisionKind.ANSWER, DecisionKind.REJECT}),
 }
 
 
@@ -158,8 +159,11 @@ def _check_answer(conn: Connection, answer: Answer, asked: Row[Any]) -> bytes | 
         raise InvalidDecision(
             "A rejection needs a reason: the agent is told. Nothing was recorded."
         )
-    if answer.kind is DecisionKind.ANSWER:
+    if kind is ApprovalKind.LIMIT:
+        raising.check(conn, answer, asked)
+    elif answer.kind is DecisionKind.ANSWER:
         approvals.check_attestation(answer.answer, asked)
+    if answer.kind is DecisionKind.ANSWER:
         _exact(answer.answer, "answer")
     if answer.kind is not DecisionKind.EDIT:
         return None

@@ -53,6 +53,8 @@ class Ended:
     exit: Exit
     reason: str
     output: Any = None
+    reached: LimitReached | None = None
+    """The limit that ended it, which a person may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +119,15 @@ class Execution:
         loop = asyncio.get_running_loop()
         self.gate.when_stopped(lambda: _soon(loop, walk.cancel))
         left = self.claim.limits.seconds - self.claim.usage.active_ms / 1000
-        alarm = loop.call_later(max(left, 0), self._time_is_up)
+        alarms = [
+            loop.call_later(max(left, 0), self._time_is_up, "seconds"),
+            loop.call_later(max(self.claim.wall_left, 0), self._time_is_up, "wall_seconds"),
+        ]
         try:
             ending = await self._ending_of(walk)
         finally:
-            alarm.cancel()
+            for alarm in alarms:
+                alarm.cancel()
             await loop.run_in_executor(self._threads, self.gate.settle, _GRACE)
             await self._outbox.close()
         return _stopped(self.gate.stop) if self.gate.stop else ending
@@ -134,9 +140,9 @@ class Execution:
         if self.gate.stop is not None:
             raise RunStopped(str(self.gate.stop))
 
-    def _time_is_up(self) -> None:
-        allowed = self.claim.limits.seconds
-        self.gate.halt(LimitReached("seconds", allowed, "it was stopped where it was."))
+    def _time_is_up(self, limit: str) -> None:
+        allowed = getattr(self.claim.limits, limit)
+        self.gate.halt(LimitReached(limit, allowed, "it was stopped where it was."))
 
     async def _walk(self) -> Ending:
         current_gate.set(self.gate)
@@ -225,7 +231,7 @@ class Execution:
 
     def _out_of_steps(self) -> Ending:
         reached = LimitReached("steps", self.claim.limits.steps, "the next step was not taken.")
-        return Ended(Exit.LIMIT_REACHED, str(reached))
+        return Ended(Exit.LIMIT_REACHED, str(reached), reached=reached)
 
 
 def _soon(loop: asyncio.AbstractEventLoop, act: Callable[[], object]) -> None:
@@ -235,10 +241,11 @@ def _soon(loop: asyncio.AbstractEventLoop, act: Callable[[], object]) -> None:
 def _stopped(stop: Stop) -> Ending:
     match stop:
         case LimitReached():
-            return Ended(Exit.LIMIT_REACHED, str(stop))
+            return Ended(Exit.LIMIT_REACHED, str(stop), reached=stop)
         case CancelRequested():
             return Ended(Exit.CANCELLED, str(stop))
         case DatabaseLost():
+            log.warning("execution.database_lost", error=str(stop))
             return Released(str(stop), delay=1.0)
         case Postponed():
             return Released(str(stop), delay=stop.seconds)

@@ -58,12 +58,13 @@ def propose(
     shown: Shown,
     *,
     calls: int,
+    irreversible: int,
     changes: Sequence[Change] = (),
 ) -> Call:
     """T1 of a call that may not run by itself: with its verdict, its approval, the audit entries.
 
-    Idempotent by key: what is there already is what counts. `calls` is what the run has used,
-    `changes` why it is asked for again.
+    Idempotent by key: what is there already is what counts. `calls` and `irreversible` are what the
+    run has used, `changes` why it is asked for again.
 
     Raises:
         Fenced: this executor no longer holds the run.
@@ -77,7 +78,14 @@ def propose(
     found = find(conn, hold, proposal.key)
     if found is not None and found.revision >= proposal.revision:
         return found
-    execute(conn, "count_calls", tenant=hold.tenant, run_id=hold.run_id, calls=calls)
+    execute(
+        conn,
+        "count_calls",
+        tenant=hold.tenant,
+        run_id=hold.run_id,
+        calls=calls,
+        irreversible=irreversible,
+    )
     _insert(conn, hold, proposal, shown, changes)
     call = find(conn, hold, proposal.key)
     if call is None:

@@ -131,8 +131,11 @@ RUN: Mapping[RunStatus, frozenset[RunStatus]] = {
     _R.QUEUED: frozenset({_R.RUNNING, _R.ENDED}),
     _R.RUNNING: frozenset({_R.WAITING, _R.QUEUED, _R.ENDED}),
     _R.WAITING: frozenset({_R.QUEUED, _R.ENDED}),
-    _R.ENDED: frozenset(),
+    _R.ENDED: frozenset({_R.QUEUED}),  # a limit was raised
 }
+
+ROLLBACK: Mapping[RunStatus, frozenset[RunStatus]] = {**RUN, _R.ENDED: frozenset()}
+"""A rollback goes through the steps of a run, and once."""
 
 CALL_BORN = CALL[CallState.PROPOSED]
 """States in which a call's row may be inserted: `proposed` is the moment before."""

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from .errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_DAY = 24 * 3600
+_LONGEST = 366 * _DAY
+_MOST = 2**31 - 1
+_UNITS = {
+    "irreversible": "irreversible calls",
+    "pending": "calls that wait for a person",
+    "repeats": "repetitions of the same call",
+    "seconds": "active seconds",
+    "wall_seconds": "seconds since it was asked for",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +29,20 @@ class Limits:
     Attributes:
         steps: LangGraph supersteps, those of subgraphs included.
         calls: tool calls proposed.
+        irreversible: calls proposed that cannot be undone.
         seconds: active seconds; waiting for a person is free.
+        wall_seconds: seconds from when the run was asked for, waiting included; a year at most.
         repeats: times that one tool may be called with the same arguments.
+        pending: calls that may wait for a person at the same time.
     """
 
     steps: int = 25
     calls: int = 50
+    irreversible: int = 10
     seconds: int = 300
+    wall_seconds: int = 30 * _DAY
     repeats: int = 3
+    pending: int = 10
 
     def __post_init__(self) -> None:
         """Refuse a cap below one.
@@ -34,12 +51,66 @@ class Limits:
             UsageError: with the cap's name.
         """
         for name, value in self.as_json().items():
-            if type(value) is not int or value < 1:
+            if type(value) is not int or not 1 <= value <= _MOST:
                 raise UsageError(f"The limit '{name}' is a whole number from 1 up, not {value!r}.")
+        if self.wall_seconds > _LONGEST:
+            raise UsageError(f"The limit 'wall_seconds' is at most {_LONGEST}, which is 366 days.")
 
-    def as_json(self) -> Mapping[str, int]:
+    def as_json(self) -> dict[str, int]:
         """The caps by name."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: getattr(self, name) for name in NAMES}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """The caps in the columns of a run's row."""
+        return cls(**{name: row[f"limit_{name}"] for name in NAMES})
+
+    def lowered(self, to: Mapping[str, Any]) -> Limits:
+        """These caps with some of them lower.
+
+        Raises:
+            UsageError: there is no such cap, it would be higher, or it is no cap.
+        """
+        self._check_names(to)
+        for name, value in to.items():
+            if type(value) is int and value > getattr(self, name):
+                raise UsageError(
+                    f"The limit '{name}' of this agent is {getattr(self, name)}; "
+                    f"a run can only lower it, not ask for {value}."
+                )
+        return Limits(**{**self.as_json(), **to})
+
+    def raised(self, to: Mapping[str, Any]) -> Limits:
+        """These caps with some of them higher.
+
+        Raises:
+            UsageError: there is no such cap, it would not be higher, or it is no cap.
+        """
+        self._check_names(to)
+        if not to:
+            raise UsageError("No limit is named that would be raised.")
+        higher = Limits(**{**self.as_json(), **to})
+        for name in to:
+            if getattr(higher, name) <= getattr(self, name):
+                raise UsageError(
+                    f"The limit '{name}' is {getattr(self, name)} already; "
+                    f"{getattr(higher, name)} does not raise it."
+                )
+        return higher
+
+    @staticmethod
+    def doubled(name: str, allowed: int) -> int:
+        """What a cap that was reached may be raised to, as a proposal."""
+        return min(2 * allowed, _LONGEST if name == "wall_seconds" else _MOST)
+
+    @staticmethod
+    def _check_names(given: Mapping[str, Any]) -> None:
+        unknown = sorted(set(given) - set(NAMES))
+        if unknown:
+            raise UsageError(f"There is no limit '{unknown[0]}'; there are {', '.join(NAMES)}.")
+
+
+NAMES = tuple(each.name for each in fields(Limits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +119,22 @@ class Usage:
 
     steps: int
     calls: int
+    irreversible: int
     active_ms: int
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """What the columns of a run's row say."""
+        return cls(row["used_steps"], row["used_calls"], row["used_irreversible"], row["used_ms"])
+
+    def as_json(self) -> dict[str, float]:
+        """What is used by name, time in seconds."""
+        return {
+            "steps": self.steps,
+            "calls": self.calls,
+            "irreversible": self.irreversible,
+            "seconds": self.active_ms / 1000,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +145,13 @@ class LimitReached:
     allowed: int
     about_to: str
 
+    @property
+    def cap(self) -> str:
+        """The cap with its unit."""
+        return f"{self.allowed} {_UNITS.get(self.limit, self.limit)}"
+
     def __str__(self) -> str:
-        unit = {"seconds": "active seconds", "repeats": "repetitions of the same call"}
-        what = unit.get(self.limit, self.limit)
-        return f"The run reached its limit of {self.allowed} {what}; {self.about_to}"
+        return f"The run reached its limit of {self.cap}; {self.about_to}"
 
 
 def next_call(limits: Limits, usage: Usage, tool: str, repeats: int) -> LimitReached | None:
@@ -74,4 +163,16 @@ def next_call(limits: Limits, usage: Usage, tool: str, repeats: int) -> LimitRea
         return LimitReached("repeats", limits.repeats, about_to)
     if usage.active_ms >= limits.seconds * 1000:
         return LimitReached("seconds", limits.seconds, about_to)
+    return None
+
+
+def next_held(
+    limits: Limits, usage: Usage, tool: str, pending: int, *, irreversible: bool
+) -> LimitReached | None:
+    """Whether one more call may be put to a person, beside `pending` that wait."""
+    about_to = f"nobody was asked about the next call of {tool}."
+    if irreversible and usage.irreversible >= limits.irreversible:
+        return LimitReached("irreversible", limits.irreversible, about_to)
+    if pending >= limits.pending:
+        return LimitReached("pending", limits.pending, about_to)
     return None

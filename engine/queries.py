@@ -27,9 +27,7 @@ from .paging import LARGEST_PAGE, InvalidCursor, Page
 from .rollback_queries import RollbackRow, UndoRow, rollbacks_of
 from .run_queries import (
     CallRow,
-    Limits,
     RunRow,
-    Usage,
     calls_of,
     get_run_row,
     list_runs,
@@ -49,7 +47,6 @@ __all__ = [
     "CallRow",
     "DecisionRow",
     "InvalidCursor",
-    "Limits",
     "Page",
     "PolicyRow",
     "RollbackRow",
@@ -58,7 +55,6 @@ __all__ = [
     "ToolRow",
     "ToolTerms",
     "UndoRow",
-    "Usage",
     "count_pending",
     "find_successor",
     "get_approval",

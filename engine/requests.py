@@ -1,4 +1,4 @@
-"""Putting a question to reviewers into the queue."""
+"""Putting a question to reviewers into the queue, and using its answer up."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from uuid import UUID
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
+    from .answer import Answer
     from .drift import Change
     from .hold import Hold
 
@@ -81,3 +82,20 @@ def request_approval(
             **({"changes": changed} if changed else {}),
         },
     )
+
+
+def use_up(conn: Connection, answer: Answer, asked: Row[Any]) -> ApprovalState:
+    """What was answered was carried out with the answer: there is nothing left to start by it."""
+    execute(conn, "consume_answer", tenant=answer.tenant, approval_id=asked.id)
+    record(
+        conn,
+        tenant=answer.tenant,
+        event="approval.consumed",
+        actor=f"reviewer:{answer.reviewer}",
+        run_id=asked.run_id,
+        call_id=asked.call_id,
+        approval_id=asked.id,
+        subject=asked.id,
+        state=ApprovalState.CONSUMED,
+    )
+    return ApprovalState.CONSUMED

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from . import rollback_journal as journal
-from .audit import record
 from .database import execute
 from .lifecycle import ApprovalKind, ApprovalState, RunStatus
+from .requests import use_up
 from .rollback_journal import RollbackHold
 
 if TYPE_CHECKING:
@@ -52,16 +52,4 @@ def settle_doubt(conn: Connection, answer: Answer, asked: Row[Any]) -> ApprovalS
     undo = next(undo for undo in undos if str(undo.id) == ids["undo"])
     hold = RollbackHold(answer.tenant, rollback_id, asked.run_id, "", 0, rollback_id)
     journal.attest(conn, hold, undo, answer.answer or {}, answer.reviewer)
-    execute(conn, "consume_answer", tenant=answer.tenant, approval_id=asked.id)
-    record(
-        conn,
-        tenant=answer.tenant,
-        event="approval.consumed",
-        actor=f"reviewer:{answer.reviewer}",
-        run_id=asked.run_id,
-        call_id=asked.call_id,
-        approval_id=asked.id,
-        subject=asked.id,
-        state=ApprovalState.CONSUMED,
-    )
-    return ApprovalState.CONSUMED
+    return use_up(conn, answer, asked)

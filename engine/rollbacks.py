@@ -17,6 +17,7 @@ from .database import execute
 from .errors import Conflict, NotFound
 from .hold import Hold
 from .lifecycle import ApprovalKind, Exit, RunStatus
+from .raising import withdraw
 from .requests import request_approval
 from .rollback_journal import note_rollback
 from .rollback_plan import Done, Offer, Plan, Scope, work_out
@@ -161,6 +162,7 @@ def _ask(conn: Connection, tenant: str, run_id: UUID, digest: str, by: str, scop
 
 def _store(conn: Connection, hold: Hold, plan: Plan, by: str) -> Asked:
     rollback_id: UUID = uuid7()
+    withdraw(conn, tenant=hold.tenant, run_id=hold.run_id, actor=by)
     approval_id = _request(conn, hold, plan) if plan.needs_approval else None
     state = RunStatus.WAITING if approval_id else RunStatus.QUEUED
     execute(

@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from .errors import NotFound
+from .limits import Limits, Usage
 from .outcome import read_outcome
 from .paging import Page, bounded, decode, page
 from .schema import approvals, calls, runs
@@ -20,38 +21,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection, Row, Select
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """A run's hard caps."""
-
-    steps: int
-    calls: int
-    seconds: int
-    repeats: int
-
-    def as_json(self) -> dict[str, int]:
-        """The caps by name."""
-        return {
-            "steps": self.steps,
-            "calls": self.calls,
-            "seconds": self.seconds,
-            "repeats": self.repeats,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a run has used of its limits; waiting for a person is not counted."""
-
-    steps: int
-    calls: int
-    active_ms: int
-
-    def as_json(self) -> dict[str, float]:
-        """What is used by name, time in seconds."""
-        return {"steps": self.steps, "calls": self.calls, "seconds": self.active_ms / 1000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +186,8 @@ def run_row(row: Row[Any]) -> RunRow:
         ended_at=row.ended_at,
         cancel_requested_at=row.cancel_requested_at,
         cancel_requested_by=row.cancel_requested_by,
-        limits=Limits(row.limit_steps, row.limit_calls, row.limit_seconds, row.limit_repeats),
-        usage=Usage(row.used_steps, row.used_calls, row.used_ms),
+        limits=Limits.of_row(row._asdict()),
+        usage=Usage.of_row(row._asdict()),
         pending=row.pending,
     )
 

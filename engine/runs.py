@@ -61,6 +61,8 @@ class Claim:
     input: Any
     limits: Limits
     usage: Usage
+    wall_left: float
+    """Seconds until the run is over whatever it does."""
 
 
 def create_run(
@@ -72,18 +74,22 @@ def create_run(
     requested_by: str,
     tags: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> RunRef:
     """Commit a run to the queue and return it; the same idempotency key returns the same run.
+
+    `limits` are those of the agent's that are to be lower for this run.
 
     Raises:
         NotFound: no worker has registered an agent of that name.
         InvalidInput: the input is not JSON.
+        UsageError: a limit that there is not, or that is higher than the agent's.
         Conflict: the idempotency key was used for another request.
     """
-    tags = dict(tags or {})
+    tags, limits = dict(tags or {}), dict(limits or {})
     try:
         text = json.dumps(input, allow_nan=False)
-        digest = request_digest({"agent": agent, "input": input, "tags": tags})
+        digest = request_digest({"agent": agent, "input": input, "tags": tags, "limits": limits})
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"The input is not JSON: {error}.") from None
     run_id: UUID = uuid7()
@@ -106,7 +112,7 @@ def create_run(
             requested_by=requested_by,
             idempotency_key=idempotency_key,
             request_digest=digest,
-            **known.limits,
+            **Limits(**known.limits).lowered(limits).as_json(),
         ).rowcount
         if not inserted:
             return _repeat(conn, tenant, idempotency_key, digest)
@@ -117,7 +123,12 @@ def create_run(
             "run.created",
             requested_by,
             RunStatus.QUEUED,
-            {"agent": agent, "fingerprint": known.fingerprint, "request": digest.hex()},
+            {
+                "agent": agent,
+                "fingerprint": known.fingerprint,
+                "request": digest.hex(),
+                **({"limits": limits} if limits else {}),
+            },
         )
     hint(db)
     return RunRef(run_id, RunStatus.QUEUED, created=True)
@@ -163,10 +174,16 @@ def claimed(rows: Sequence[Sequence[Any]], worker_id: UUID) -> list[Claim]:
 
 def _claim(row: Mapping[str, Any], worker_id: UUID) -> Claim:
     hold = Hold(row["tenant_id"], UUID(row["id"]), row["agent"], row["epoch"], worker_id)
-    caps = (row["limit_steps"], row["limit_calls"], row["limit_seconds"], row["limit_repeats"])
-    usage = Usage(row["used_steps"], row["used_calls"], row["used_ms"])
     log.info("run.claimed", **told(_worker(hold), run_id=hold.run_id))
-    return Claim(hold, row["fingerprint"], row["want"], row["input"], Limits(*caps), usage)
+    return Claim(
+        hold,
+        row["fingerprint"],
+        row["want"],
+        row["input"],
+        Limits.of_row(row),
+        Usage.of_row(row),
+        row["wall_left"],
+    )
 
 
 def park(conn: Connection, held: Claim, *, active_ms: int) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-HEAD = "0005"
+HEAD = "0010"
 """The newest revision under `migrations/versions`; revisions are numbered in order."""
 
 _LOCK = 0x1_0C4_0001
@@ -64,10 +64,14 @@ runs = _table(
     cancel_requested_by=sa.Text,
     limit_steps=sa.Integer,
     limit_calls=sa.Integer,
+    limit_irreversible=sa.Integer,
     limit_seconds=sa.Integer,
+    limit_wall_seconds=sa.Integer,
     limit_repeats=sa.Integer,
+    limit_pending=sa.Integer,
     used_steps=sa.Integer,
     used_calls=sa.Integer,
+    used_irreversible=sa.Integer,
     used_ms=sa.BigInteger,
 )
 approvals = _table(

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils.compat import uuid7
 
-from . import runs
+from . import raising, runs
 from .approvals import expire_due
 from .audit import record
 from .database import execute, first_line
@@ -187,6 +187,7 @@ class Worker:
 
     def _sweep(self) -> None:
         expire_due(self._db)
+        raising.end_overdue(self._db)
         in_hand = [hold.run_id for hold in list(self._tasks.values())]
         with self._db.begin() as conn:
             runs.recover(
@@ -225,7 +226,7 @@ class Worker:
         self._db.retry(lambda conn: choose(conn, claim, agent), patience=float("inf"))
 
     async def _close(self, commit: GroupCommit, execution: Execution, ending: Ending) -> None:
-        if not (isinstance(ending, Ended) and await _end_at_once(commit, execution, ending)):
+        if not await _end_at_once(commit, execution, ending):
             await self._aside(self._let_go, execution, ending)
 
     def _let_go(self, execution: Execution, ending: Ending) -> None:
@@ -240,7 +241,7 @@ class Worker:
                 case Released():
                     runs.release(conn, hold, active_ms=active_ms, delay=ending.delay)
                 case Ended():
-                    runs.end(
+                    ended = runs.end(
                         conn,
                         hold,
                         exit=ending.exit,
@@ -248,6 +249,8 @@ class Worker:
                         output=ending.output,
                         active_ms=active_ms,
                     )
+                    if ended and ending.reached:
+                        raising.ask(conn, hold, ending.reached)
 
         self._db.retry(write, patience=float("inf"))
 
@@ -266,8 +269,10 @@ class Worker:
             await asyncio.sleep(1.0)
 
 
-async def _end_at_once(commit: GroupCommit, execution: Execution, ended: Ended) -> bool:
+async def _end_at_once(commit: GroupCommit, execution: Execution, ended: Ending) -> bool:
     """End a run with others that end; false where it has more to it than that."""
+    if not isinstance(ended, Ended) or ended.reached:
+        return False
     write = runs.ending(
         execution.claim.hold,
         exit=ended.exit,

@@ -33,15 +33,24 @@ POLL_SECONDS = 0.1
 @click.command()
 @click.argument("agent", metavar="MODULE:AGENT")
 @click.option("--input", "input_", required=True, metavar="JSON|@FILE", help="What it works on.")
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="A limit of the agent's that is lower for this run; may be repeated.",
+)
 @as_json
 @click.pass_context
-def run(context: click.Context, agent: str, input_: str, *, json_: bool) -> None:
+def run(
+    context: click.Context, agent: str, input_: str, limits: tuple[str, ...], *, json_: bool
+) -> None:
     """Run an agent once in this process; needs no other worker.
 
     Prints the output. Exit code 0 if the run completed, 1 if it ended otherwise, 3 if it waits for
     a person: any worker of the agent goes on with it after the decision.
     """
-    value = read_input(input_)
+    value, lower = read_input(input_), read_limits(limits)
     strict.require_strict()
     from ..agent import load_agent
 
@@ -53,7 +62,12 @@ def run(context: click.Context, agent: str, input_: str, *, json_: bool) -> None
         from ..runs import create_run
 
         made = create_run(
-            at.database, tenant=at.tenant, agent=loaded.name, input=value, requested_by=operator()
+            at.database,
+            tenant=at.tenant,
+            agent=loaded.name,
+            input=value,
+            requested_by=operator(),
+            limits=lower,
         )
         click.echo(f"Run {made.run_id} of {loaded.name} began.", err=True)
         detail = follow(at, made.run_id, worker)
@@ -62,6 +76,21 @@ def run(context: click.Context, agent: str, input_: str, *, json_: bool) -> None
     else:
         print_outcome(detail)
     context.exit(exit_code(detail))
+
+
+def read_limits(given: tuple[str, ...]) -> dict[str, int]:
+    """Limits by name.
+
+    Raises:
+        UsageError: one is not a name and a number.
+    """
+    limits = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if not (name and number.isascii() and number.isdigit()):
+            raise UsageError(f"A limit is given as NAME=NUMBER, not '{text}'.")
+        limits[name] = int(number)
+    return limits
 
 
 def read_input(text: str) -> Any:

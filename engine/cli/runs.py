@@ -103,6 +103,7 @@ def print_run(detail: RunDetail) -> None:
             ("Ended", run.ended_at),
             ("Steps", f"{used.steps} of {limits.steps}"),
             ("Calls", f"{used.calls} of {limits.calls}"),
+            ("Irreversible", f"{used.irreversible} of {limits.irreversible}"),
             ("Active", f"{used.active_ms / 1000:.1f} s of {limits.seconds} s"),
         ]
     )

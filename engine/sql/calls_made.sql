@@ -1,2 +1,7 @@
-select distinct key, sha256(tool::bytea || '\x00'::bytea || args) as sameness from calls
+-- The run's calls by key: whether any revision of it could not be undone, and whether it waits
+select key, sha256(min(tool)::bytea || '\x00'::bytea || (array_agg(args order by revision))[1])
+                as sameness,
+       bool_or(effect = 'irreversible') as irreversible, bool_or(state = 'waiting') as waits
+from calls
 where tenant_id = %(tenant)s and run_id = %(run_id)s
+group by key

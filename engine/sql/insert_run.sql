@@ -1,5 +1,7 @@
 insert into runs (tenant_id, id, agent, fingerprint, input, tags, requested_by, idempotency_key,
-                  request_digest, limit_steps, limit_calls, limit_seconds, limit_repeats)
+                  request_digest, limit_steps, limit_calls, limit_irreversible, limit_seconds,
+                  limit_wall_seconds, limit_repeats, limit_pending)
 values (%(tenant)s, %(id)s, %(agent)s, %(fingerprint)s, %(input)s, %(tags)s, %(requested_by)s,
-        %(idempotency_key)s, %(request_digest)s, %(steps)s, %(calls)s, %(seconds)s, %(repeats)s)
+        %(idempotency_key)s, %(request_digest)s, %(steps)s, %(calls)s, %(irreversible)s, %(seconds)s,
+        %(wall_seconds)s, %(repeats)s, %(pending)s)
 on conflict (tenant_id, idempotency_key) where idempotency_key is not null do nothing

@@ -9,21 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from interlock.engine.errors import UsageError
-from interlock.engine.limits import LimitReached, Limits, Usage, next_call
+from interlock.engine.limits import LimitReached, Limits, Usage, next_call, next_held
 
 LIMITS = Limits(steps=5, calls=4, seconds=3, repeats=2)
-NOTHING = Usage(steps=0, calls=0, active_ms=0)
+NOTHING = Usage(steps=0, calls=0, irreversible=0, active_ms=0)
 NAMES = [field.name for field in fields(Limits)]
 
 
 def left(**used: int) -> LimitReached | None:
-    usage = Usage(0, used.get("calls", 0), used.get("active_ms", 0))
+    usage = Usage(0, used.get("calls", 0), 0, used.get("active_ms", 0))
     return next_call(LIMITS, usage, "delete_volume", used.get("repeats", 0))
 
 
 def test_the_caps_without_a_word_are_these() -> None:
-    assert Limits() == Limits(steps=25, calls=50, seconds=300, repeats=3)
-    assert LIMITS.as_json() == {"steps": 5, "calls": 4, "seconds": 3, "repeats": 2}
+    assert Limits().as_json() == {
+        "steps": 25,
+        "calls": 50,
+        "irreversible": 10,
+        "seconds": 300,
+        "wall_seconds": 30 * 24 * 3600,
+        "repeats": 3,
+        "pending": 10,
+    }
 
 
 def test_a_first_call_fits() -> None:
@@ -55,7 +62,7 @@ def test_the_last_unit_fits_and_the_one_after_it_does_not(
 @given(st.integers(1, 60), st.integers(0, 70))
 def test_exactly_as_many_calls_fit_as_are_allowed(allowed: int, used: int) -> None:
     limits = Limits(calls=allowed)
-    fits = next_call(limits, Usage(0, used, 0), "delete_volume", 0) is None
+    fits = next_call(limits, Usage(0, used, 0, 0), "delete_volume", 0) is None
     assert fits is (used < allowed)
 
 
@@ -71,6 +78,33 @@ def test_exactly_as_many_calls_fit_as_are_allowed(allowed: int, used: int) -> No
 def test_a_reached_limit_is_told_in_a_sentence(used: dict[str, int], cap: str) -> None:
     sentence = f"The run reached its limit of {cap}; the next call of delete_volume did not run."
     assert str(left(**used)) == sentence
+
+
+@given(
+    allowed=st.integers(1, 9),
+    used=st.integers(0, 9),
+    pending=st.integers(0, 9),
+    irreversible=st.booleans(),
+)
+def test_exactly_as_many_calls_are_put_to_a_person_as_are_allowed(
+    *, allowed: int, used: int, pending: int, irreversible: bool
+) -> None:
+    limits = Limits(irreversible=allowed, pending=allowed)
+    usage = Usage(0, 0, used, 0)
+    reached = next_held(limits, usage, "delete_volume", pending, irreversible=irreversible)
+    fits = pending < allowed and (not irreversible or used < allowed)
+    assert (reached is None) is fits
+    if reached and irreversible and used >= allowed:
+        assert str(reached) == (
+            f"The run reached its limit of {allowed} irreversible calls; "
+            "nobody was asked about the next call of delete_volume."
+        )
+
+
+def test_a_year_is_as_long_as_a_run_can_be_there() -> None:
+    assert Limits(wall_seconds=366 * 24 * 3600).wall_seconds == 366 * 24 * 3600
+    with pytest.raises(UsageError, match="366 days"):
+        Limits(wall_seconds=366 * 24 * 3600 + 1)
 
 
 @pytest.mark.parametrize("name", NAMES)

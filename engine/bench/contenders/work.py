@@ -36,7 +36,7 @@ AT_ONCE = 0.002
 
 def ample() -> Limits:
     """Limits that no measurement comes to."""
-    return Limits(steps=AMPLE, calls=AMPLE, seconds=AMPLE, repeats=AMPLE)
+    return Limits(steps=AMPLE, calls=AMPLE, irreversible=AMPLE, seconds=AMPLE, repeats=AMPLE)
 
 
 def make_known(db: Database, *agents: Agent) -> None:

@@ -171,7 +171,7 @@ async def executing(
     is_held: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Executor]:
     """An executor that counts the steps on from `used` and, in the end, writes what rides."""
-    outbox = Outbox(commit, hold, Usage(used, 0, 0), is_held)
+    outbox = Outbox(commit, hold, Usage(used, 0, 0, 0), is_held)
     saver = StepSaver(
         commit,
         hold.tenant,

@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     from rows import Rows
 
@@ -23,6 +24,22 @@ HOW_IT_ENDED = Check("runs_guard", "how a run ended cannot change")
 HAS_EXIT = Constraint("runs", "ended_has_exit")
 HAS_TIME = Constraint("runs", "ended_has_time")
 HAS_WORKER = Constraint("runs", "running_has_worker")
+GOES_ON = Check("raised_guard", "a run that ended as % does not go on")
+RAISED_BY = Check("raised_guard", "a limit is raised by a person")
+NOT_ROLLED_BACK = Check("raised_guard", "a run that was rolled back does not go on")
+HIGHER = Check("raised_guard", "a raised limit is higher than before, and none is lower")
+BY_A_RAISE = Check("runs_guard", "a limit is raised by a person, and the run goes on with it")
+IRREVERSIBLE = Constraint("runs", "irreversible_within_limit")
+DUE = (Constraint("runs", "due_by_its_limit"),)
+_LIMITS = (
+    "limit_steps",
+    "limit_calls",
+    "limit_irreversible",
+    "limit_seconds",
+    "limit_wall_seconds",
+    "limit_repeats",
+    "limit_pending",
+)
 STEPS = Constraint("runs", "steps_within_limit")
 CALLS = Constraint("runs", "calls_within_limit")
 
@@ -35,11 +52,89 @@ def a_run_cannot_begin_as_waiting(rows: Rows) -> Iterator[None]:
 
 
 @attack(LIFE)
-def an_ended_run_cannot_be_queued_again(rows: Rows) -> Iterator[None]:
+def an_ended_run_cannot_run_without_the_queue(rows: Rows) -> Iterator[None]:
     run_id = rows.run("ended")
     rows.without(HOW_IT_ENDED)
     yield
-    rows.move("runs", run_id, "queued", exit=None, ended_at=None)
+    epoch = rows.one("select epoch + 1 from runs where id = %(id)s", id=run_id)
+    gone = {"exit": None, "ended_at": None, "worker_id": rows.worker, "epoch": epoch}
+    rows.without(EPOCH)
+    rows.move("runs", run_id, "running", **gone)
+
+
+def _stopped(rows: Rows, **columns: Any) -> UUID:
+    """A run that ended at a limit, and what was asked about it was approved."""
+    run_id = rows.run("running", **columns)
+    rows.end(run_id, exit="limit_reached")
+    return run_id
+
+
+def _raise(rows: Rows, run_id: UUID, **columns: Any) -> None:
+    rows.move("runs", run_id, "queued", exit=None, ended_at=None, **columns)
+
+
+def _approve_raise(rows: Rows, run_id: UUID, kind: str = "limit") -> None:
+    rows.plan(run_id, "approved", kind=kind)
+
+
+@attack(GOES_ON)
+def a_run_that_no_limit_ended_cannot_go_on(rows: Rows) -> Iterator[None]:
+    run_id = rows.run("ended")
+    _approve_raise(rows, run_id)
+    yield
+    _raise(rows, run_id, limit_steps=50)
+
+
+@attacks({"": (RAISED_BY,), "rollback": (RAISED_BY,)})
+def a_limit_cannot_be_raised_by_nobody(rows: Rows, kind: str) -> Iterator[None]:
+    run_id = _stopped(rows)
+    if kind:
+        _approve_raise(rows, run_id, kind)
+    yield
+    _raise(rows, run_id, limit_steps=50)
+
+
+@attack(RAISED_BY)
+def an_approval_cannot_raise_the_limit_of_another_run(rows: Rows) -> Iterator[None]:
+    run_id = _stopped(rows)
+    _approve_raise(rows, _stopped(rows))
+    yield
+    _raise(rows, run_id, limit_steps=50)
+
+
+@attack(NOT_ROLLED_BACK)
+def a_run_that_was_rolled_back_cannot_go_on(rows: Rows) -> Iterator[None]:
+    run_id = _stopped(rows)
+    rows.rollback(run_id)
+    _approve_raise(rows, run_id)
+    yield
+    _raise(rows, run_id, limit_steps=50)
+
+
+@attacks(dict.fromkeys(_LIMITS, (HIGHER,)))
+def no_limit_can_be_lowered_by_a_raise(rows: Rows, column: str) -> Iterator[None]:
+    run_id = _stopped(rows, **dict.fromkeys(_LIMITS, 9))
+    _approve_raise(rows, run_id)
+    rows.without(*DUE)
+    other = _LIMITS[0] if column != _LIMITS[0] else _LIMITS[1]
+    yield
+    _raise(rows, run_id, **{column: 8, other: 10})
+
+
+@attack(HIGHER)
+def a_raise_cannot_raise_nothing(rows: Rows) -> Iterator[None]:
+    run_id = _stopped(rows)
+    _approve_raise(rows, run_id)
+    yield
+    _raise(rows, run_id)
+
+
+@attack(Constraint("runs", "due_by_its_limit"))
+def a_run_cannot_be_due_at_another_time(rows: Rows) -> Iterator[None]:
+    run_id = _stopped(rows)
+    _approve_raise(rows, run_id)
+    yield
+    _raise(rows, run_id, limit_steps=50, due_by="tomorrow")
 
 
 @attack(LIFE, EPOCH)
@@ -162,28 +257,34 @@ def a_run_cannot_change_hands_within_an_epoch(rows: Rows) -> Iterator[None]:
     rows.change("runs", run_id, worker_id=other)
 
 
+_GROWING = ("used_steps", "used_calls", "used_irreversible", "used_ms", "want", "done")
+
+
 @attacks(
     {
         "epoch": (GROWS, EPOCH),
-        **dict.fromkeys(("used_steps", "used_calls", "used_ms", "want", "done"), (GROWS,)),
+        **dict.fromkeys(_GROWING, (GROWS,)),
     }
 )
 def what_a_run_has_used_cannot_shrink(rows: Rows, column: str) -> Iterator[None]:
-    run_id = rows.run("running", used_steps=2, used_calls=2, used_ms=2, want=3, done=2)
+    run_id = rows.run("running", **{**dict.fromkeys(_GROWING, 2), "want": 3})
     before = rows.one(f"select {column} from runs where id = %(id)s", id=run_id)  # noqa: S608
     yield
     rows.change("runs", run_id, **{column: before - 1})
 
 
-@attacks({"used_steps": (STEPS,), "used_calls": (CALLS,)})
+_WITHIN = {"used_steps": (STEPS,), "used_calls": (CALLS,), "used_irreversible": (IRREVERSIBLE,)}
+
+
+@attacks(_WITHIN)
 def a_run_cannot_pass_its_limit(rows: Rows, column: str) -> Iterator[None]:
-    limits = {"limit_steps": 3, "limit_calls": 3}
+    limits = {"limit_steps": 3, "limit_calls": 3, "limit_irreversible": 3}
     run_id = rows.run("running", **{column: 3}, **limits)
     yield
     rows.change("runs", run_id, **{column: 4})
 
 
-@attacks({"used_steps": (STEPS,), "used_calls": (CALLS,)})
+@attacks(_WITHIN)
 def a_run_cannot_begin_below_nothing(rows: Rows, column: str) -> Iterator[None]:
     yield
     rows.run(**{column: -1})
@@ -206,14 +307,15 @@ _ASKED = (
     "request_digest",
     "idempotency_key",
     "created_at",
-    "limit_steps",
-    "limit_calls",
-    "limit_seconds",
-    "limit_repeats",
 )
 
 
-@attacks(dict.fromkeys(_ASKED, (WHAT_WAS_ASKED,)))
+@attacks(
+    {
+        **dict.fromkeys(_ASKED, (WHAT_WAS_ASKED,)),
+        **dict.fromkeys((*_LIMITS, "due_by"), (BY_A_RAISE,)),
+    }
+)
 def what_was_asked_of_a_run_cannot_change(rows: Rows, column: str) -> Iterator[None]:
     run_id = rows.run("queued")
     other = {
@@ -222,7 +324,10 @@ def what_was_asked_of_a_run_cannot_change(rows: Rows, column: str) -> Iterator[N
         "tags": '{"team": "another"}',
         "request_digest": b"another",
         "created_at": "yesterday",
+        "due_by": "tomorrow",
     }.get(column, 1000 if column.startswith("limit_") else "another")
+    if column in ("created_at", "limit_wall_seconds", "due_by"):
+        rows.without(*DUE)
     yield
     rows.change("runs", run_id, **{column: other})
 
@@ -251,8 +356,14 @@ def a_request_cannot_make_two_runs(rows: Rows) -> Iterator[None]:
 
 @attacks(
     {
-        column: (Constraint("runs", f"runs_{column}_check"),)
-        for column in ("limit_steps", "limit_calls", "limit_seconds", "limit_repeats")
+        **{
+            column: (Constraint("runs", f"runs_{column}_check"),)
+            for column in ("limit_steps", "limit_calls", "limit_seconds", "limit_repeats")
+        },
+        **{
+            f"limit_{name}": (Constraint("runs", f"some_{name}"),)
+            for name in ("irreversible", "wall_seconds", "pending")
+        },
     }
 )
 def a_limit_cannot_be_nothing(rows: Rows, column: str) -> Iterator[None]:

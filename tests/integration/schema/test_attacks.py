@@ -31,7 +31,11 @@ MODULES = (
 every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
 FOREIGN = "^alembic"
 # They refuse nothing themselves; test_commit.py has their tests.
-SILENT = {("audit_log", "stamp"), ("audit_log", "commit_synchronously")}
+SILENT = {
+    ("audit_log", "stamp"),
+    ("audit_log", "commit_synchronously"),
+    ("runs", "runs_due_by"),
+}
 
 
 @every_attack

@@ -38,7 +38,7 @@ CHANGES = {
         # a person's word
         *("cancel_requested_at", "cancel_requested_by", "fingerprint"),
         # what it has used
-        *("used_steps", "used_calls", "used_ms"),
+        *("used_steps", "used_calls", "used_irreversible", "used_ms"),
     },
 }
 PROVEN = {

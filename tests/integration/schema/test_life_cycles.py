@@ -29,6 +29,7 @@ TABLES: dict[str, Mapping[Any, frozenset[Any]]] = {
     "call": lifecycle.CALL,
     "approval": lifecycle.APPROVAL,
     "run": lifecycle.RUN,
+    "rollback": lifecycle.ROLLBACK,
 }
 
 

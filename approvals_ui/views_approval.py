@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.confirmation import to_type
 from ..engine.lifecycle import ApprovalKind, ApprovalState
+from ..engine.limits import LimitReached
 from ..tools.effect import Effect, Source
 from . import words
 from .arguments import ArgumentRow, Value, digest_groups, figure, rows, shown, value_of
@@ -153,6 +154,7 @@ class ApprovalView:
     story: tuple[Line, ...]
     known: tuple[Line, ...]
     versions: tuple[tuple[str, str], ...]
+    limit: tuple[tuple[str, str], ...]
     again: Again | None
     plan: PlanView | None
     is_undo: bool
@@ -201,6 +203,7 @@ def view(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> ApprovalV
         story=story(detail, now),
         known=known(detail, now) if is_doubt else (),
         versions=_versions(detail),
+        limit=_limit(detail),
         again=_again(detail),
         plan=_plan(detail),
         is_undo=is_doubt and isinstance(asked.preview, dict) and "undo" in asked.preview,
@@ -241,6 +244,16 @@ def _versions(detail: ApprovalDetail) -> tuple[tuple[str, str], ...]:
     if detail.approval.kind != ApprovalKind.VERSION or not isinstance(measured, dict):
         return ()
     return (("Began with", str(measured.get("from"))), ("Now is", str(measured.get("to"))))
+
+
+def _limit(detail: ApprovalDetail) -> tuple[tuple[str, str], ...]:
+    """The limit that a run came to, and what it would be."""
+    measured = detail.approval.preview
+    if detail.approval.kind != ApprovalKind.LIMIT or not isinstance(measured, dict):
+        return ()
+    reached = LimitReached(measured["limit"], measured["allowed"], "")
+    raised = LimitReached(measured["limit"], measured["raise_to"], "")
+    return (("Stopped at", reached.cap), ("If it is raised", raised.cap))
 
 
 def _again(detail: ApprovalDetail) -> Again | None:

@@ -136,7 +136,9 @@ def _closed(seeds: Seeds) -> dict[str, str]:
     )  # fmt: skip
     lapsed, anew = _lapsed(seeds)
     changed = seeds.version(seeds.run("Tidy the booking table."))
+    stopped = seeds.stopped(seeds.run("Close every ticket that is older than a year."))
     return {
+        "approval-limit": f"/approvals/{stopped.approval_id}",
         "approval-version": f"/approvals/{changed.approval_id}",
         "approval-rejected": f"/approvals/{rejected.approval_id}",
         "approval-expired": f"/approvals/{expired.approval_id}",

@@ -185,6 +185,6 @@ def log_entry(
     )
 
 
-def run_sql(conn: sa.Connection, statement: str, **values: Any) -> None:
-    """Run one statement with named values."""
-    conn.execute(sa.text(statement), values)
+def run_sql(conn: sa.Connection, statement: str, **values: Any) -> sa.CursorResult[Any]:
+    """Run one statement with named values; its result."""
+    return conn.execute(sa.text(statement), values)

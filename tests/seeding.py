@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.engine import audit
 from interlock.engine.digest import canonical
+from interlock.engine.hold import Hold
+from interlock.engine.limits import LimitReached
+from interlock.engine.raising import ask
 from seeded_rows import (
     POLICY,
     POLICY_DIGEST,
@@ -165,6 +168,19 @@ class Seeds:
                 approval_state="pending",
             )
         return Seeded(approval_id, approval_id, run_id, digest.hex())
+
+    def stopped(self, run_id: UUID, limit: str = "steps", allowed: int = 25) -> Seeded:
+        """A limit ended the run; a person is asked whether to raise it."""
+        self.end_run(run_id, how="limit_reached", reason=f"It reached {allowed} {limit}.")
+        hold = Hold(TENANT, run_id, "fleet-ops", 1, run_id)
+        reached = LimitReached(limit, allowed, "the next step was not taken.")
+        with self.database.begin() as conn:
+            ask(conn, hold, reached)
+        with self.database.begin() as conn:
+            row = run_sql(
+                conn, "select id, digest from approvals where run_id = :id", id=run_id
+            ).one()
+        return Seeded(row.id, row.id, run_id, bytes(row.digest).hex())
 
     def end_run(self, run_id: UUID, *, how: str = "completed", reason: str | None = None) -> None:
         """Let the run leave."""

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from interlock.approvals_ui.app import create_app
 from interlock.engine.accounts import add_token
+from interlock.engine.limits import Limits
 from interlock.engine.settings import Settings
 from seeded_rows import VOLUME
 from starlette.testclient import TestClient
@@ -109,12 +110,34 @@ def test_one_run_has_its_calls_usage_and_limits(api: TestClient, seeds: Seeds) -
     run = api.get(f"/api/runs/{held.run_id}").json()
     assert run["status"] == "waiting"
     assert run["exit"] is None
-    assert run["limits"] == {"steps": 25, "calls": 50, "seconds": 300, "repeats": 3}
-    assert run["usage"] == {"steps": 4, "calls": 3, "seconds": 11.4}
+    assert run["limits"] == Limits().as_json()
+    assert run["usage"] == {"steps": 4, "calls": 3, "irreversible": 0, "seconds": 11.4}
     assert [call["tool"] for call in run["calls"]] == ["list_volumes", "delete_volume"]
     assert run["calls"][0]["result"] == ["vol-prod-7", "vol-stage-2"]
     assert run["approvals"][0]["approval_id"] == str(held.approval_id)
     assert run["timeline"][0]["event"] == "run.created"
+
+
+def test_a_run_can_be_asked_for_with_lower_limits(api: TestClient, seeds: Seeds) -> None:
+    body = {"agent": "fleet-ops", "input": 1, "limits": {"calls": 5}}
+    run_id = api.post("/api/runs", json=body).json()["run_id"]
+    assert api.get(f"/api/runs/{run_id}").json()["limits"]["calls"] == 5
+    for limits, says in (({"calls": 51}, "can only lower it"), ({"speed": 1}, "no limit 'speed'")):
+        answer = api.post("/api/runs", json={**body, "limits": limits})
+        assert answer.status_code == 422
+        assert says in answer.json()["error"]
+
+
+def test_a_limit_is_raised_by_a_decision_and_the_run_queued(api: TestClient, seeds: Seeds) -> None:
+    stopped = seeds.stopped(seeds.run())
+    asked = api.get(f"/api/approvals/{stopped.approval_id}").json()
+    assert (asked["kind"], asked["preview"]["raise_to"]) == ("limit", 50)
+    body = {"decision": "answer", "digest": asked["digest"]}
+    wrong = decide(api, stopped.approval_id, **body, answer={"limits": {"steps": 20}})
+    assert (wrong.status_code, "does not raise it" in wrong.json()["error"]) == (422, True)
+    assert decide(api, stopped.approval_id, **body, answer={"limits": {"steps": 90}}).is_success
+    run = api.get(f"/api/runs/{stopped.run_id}").json()
+    assert (run["status"], run["exit"], run["limits"]["steps"]) == ("queued", None, 90)
 
 
 def test_a_run_is_cancelled_and_then_cannot_be(api: TestClient, seeds: Seeds) -> None:

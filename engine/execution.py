@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .group_commit import GroupCommit
     from .lease import Lease
     from .runs import Claim
+    from .spool import Spool
 
 log = structlog.get_logger()
 
@@ -88,6 +89,7 @@ class Execution:
         lease: Lease,
         term: int,
         threads: Executor,
+        spool: Spool | None = None,
     ) -> None:
         self.claim = claim
         self._db = db
@@ -98,7 +100,7 @@ class Execution:
         self._threads = threads
         self._made = CallsMade()
         self._outbox = Outbox(commit, claim.hold, claim.usage, partial(lease.is_good, term))
-        self.gate = RunGate(db, agent, claim, lease, term, self._outbox, self._made, threads)
+        self.gate = RunGate(db, agent, claim, lease, term, self._outbox, self._made, threads, spool)
         self._saver = StepSaver(
             commit,
             claim.hold.tenant,

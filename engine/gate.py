@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .lease import Lease
     from .outbox import Outbox
     from .runs import Claim
+    from .spool import Spool
     from .stops import Stop
 
     Arun = Callable[..., Awaitable[Any]]
@@ -81,12 +82,14 @@ class RunGate:
         outbox: Outbox,
         made: CallsMade,
         threads: Executor,
+        spool: Spool | None,
     ) -> None:
         self._db = db
         self._hold = claim.hold
         self._lease = lease
         self._outbox = outbox
         self._threads = threads
+        self._spool = spool
         self._began = time.monotonic()
         self._places = Places(claim.hold.run_id, agent.retried)
         self._lock = threading.Lock()
@@ -297,12 +300,19 @@ class RunGate:
 
     def _write_now(self, step: Begun, outcome: Succeeded | Failed) -> None:
         """While the database is away the result is kept, and written when it is back."""
-        while not self._outbox.is_closed:
-            with suppress(DatabaseLost):
-                self._outbox.commit_now(free=[self._t4(step, outcome)])
-                return
-        if not step.is_whole:  # a read that outlived its run is nobody's
-            self._record_late(step, outcome)
+        with self._keeping(step, outcome):
+            while not self._outbox.is_closed:
+                with suppress(DatabaseLost):
+                    self._outbox.commit_now(free=[self._t4(step, outcome)])
+                    return
+            if not step.is_whole:  # a read that outlived its run is nobody's
+                self._record_late(step, outcome)
+
+    def _keeping(self, step: Begun, outcome: Succeeded | Failed) -> AbstractContextManager[None]:
+        """The block writes the outcome; until it has, it may be on this machine's disk."""
+        if self._spool is None or step.is_whole:
+            return nullcontext()
+        return self._spool.holding(self._hold, step.call, step.token, outcome)
 
     async def _afinish(self, ask: Ask, step: Begun, outcome: Outcome) -> Any:
         self._close(step)
@@ -312,10 +322,11 @@ class RunGate:
             self._ride(step, outcome)
         else:
             written = False
-            while not written:
-                with suppress(DatabaseLost):
-                    await self._outbox.commit(free=[self._t4(step, outcome)])
-                    written = True
+            with self._keeping(step, outcome):
+                while not written:
+                    with suppress(DatabaseLost):
+                        await self._outbox.commit(free=[self._t4(step, outcome)])
+                        written = True
         return self._told(step, outcome)
 
     def _ride(self, step: Begun, outcome: Succeeded | Failed) -> None:

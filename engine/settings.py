@@ -66,6 +66,11 @@ class Settings:
         )
 
     @property
+    def results(self) -> Path:
+        """Where a worker keeps results while the database is away."""
+        return self.home.resolve() / "results"
+
+    @property
     def address(self) -> str:
         """Where a browser on this machine finds the pages."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104

@@ -25,11 +25,13 @@ from .group_commit import GroupCommit, Unit
 from .lease import Lease
 from .lifecycle import Exit
 from .rollback_work import Rollbacks
+from .spool import Spool
 from .strict import require_strict
 from .versions import changed, choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -52,6 +54,7 @@ class WorkerSettings:
         lease_seconds: how long its runs stay its own without a sign of life.
         poll_seconds: how often it looks without being told to.
         most_deaths: workers that one run may take along without a step done, before it ends.
+        spool: a folder on this machine's own disk, for results that the database cannot take.
     """
 
     concurrency: int = 8
@@ -59,6 +62,7 @@ class WorkerSettings:
     poll_seconds: float = 1.0
     most_deaths: int = 10
     tenant: str = "default"
+    spool: Path | None = None
 
 
 class Worker:
@@ -81,6 +85,8 @@ class Worker:
         self._stopping = threading.Event()
         self._lease = Lease(db, self.id, self._settings.lease_seconds)
         self._rollbacks = Rollbacks(db, self.id, self._agents, self._lease, self._settings.tenant)
+        spool = self._settings.spool
+        self._spool = Spool(spool) if spool is not None else None
         self._wake: Callable[[], None] = lambda: None
         self._threads = ThreadPoolExecutor(
             2 * self._settings.concurrency + 4, thread_name_prefix="interlock-worker"
@@ -186,6 +192,8 @@ class Worker:
         return []
 
     def _sweep(self) -> None:
+        if self._spool is not None:
+            self._spool.deliver(self._db)
         expire_due(self._db)
         raising.end_overdue(self._db)
         in_hand = [hold.run_id for hold in list(self._tasks.values())]
@@ -208,7 +216,9 @@ class Worker:
         if changed(claim, agent):
             await self._aside(self._choose_version, claim, agent)
             return
-        execution = Execution(self._db, commit, agent, claim, self._lease, term, self._threads)
+        execution = Execution(
+            self._db, commit, agent, claim, self._lease, term, self._threads, self._spool
+        )
         self._executing[claim.hold] = execution
         if self._stopping.is_set():
             execution.drain()

@@ -119,7 +119,8 @@ def working(at: Opened, agent: Agent) -> Iterator[threading.Thread]:
     """A worker of this agent in a thread, until the block ends; its agent is registered."""
     from ..worker import Worker, WorkerSettings, register
 
-    worker = Worker(at.database, [agent], settings=WorkerSettings(tenant=at.tenant))
+    settings = WorkerSettings(tenant=at.tenant, spool=at.settings.results)
+    worker = Worker(at.database, [agent], settings=settings)
     with at.database.begin() as conn:
         register(conn, agent, tenant=at.tenant, worker_id=worker.id)
     thread = threading.Thread(target=worker.run, name="worker")

@@ -29,7 +29,9 @@ def worker(agents: tuple[str, ...], concurrency: int) -> None:
     with opened(level=logging.INFO) as at:
         from ..worker import Worker, WorkerSettings
 
-        settings = WorkerSettings(concurrency=concurrency, tenant=at.tenant)
+        settings = WorkerSettings(
+            concurrency=concurrency, tenant=at.tenant, spool=at.settings.results
+        )
         running = Worker(at.database, loaded, settings=settings)
         asked = False
 

@@ -134,3 +134,55 @@ def test_a_decision_that_was_acknowledged_right_before_the_server_died_stands(
     crew.begin(lease=2.0)
     desk.until_ended(run)
     assert len(world.effects()) == 1
+
+
+@pytest.mark.parametrize("point", ["wipe", "mail"])
+def test_a_result_outlives_its_worker_that_died_while_the_database_was_away(
+    point: str, server: EmbeddedPostgres, crew: Crew, world: World, desk: Desk
+) -> None:
+    first = crew.begin(lease=2.0).wait_until_up()
+    run = desk.ask([[(point, "v7")]])
+    world.trap(f"{point}-after", "hold")
+    desk.approve(desk.until_asked(run))
+    world.caught(f"{point}-after")
+    postmaster = PostgresServer(server.root).postmaster()
+    assert postmaster
+    postmaster.send_signal(signal.SIGQUIT)
+    postmaster.wait(30)
+    world.let_go(f"{point}-after")
+    deadline = time.monotonic() + 15
+    while not list(crew.spool.glob("*.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    first.kill()
+    server.start()
+    crew.begin(lease=2.0)
+    desk.until_ended(run)
+    (call,) = desk.calls(run)
+    assert (call.state, call.starts) == ("succeeded", 1)
+    assert len(world.effects()) == 1
+    assert desk.pending(run) == []
+    assert list(crew.spool.iterdir()) == []
+
+
+def test_a_result_is_kept_only_as_long_as_the_database_is_away(
+    server: EmbeddedPostgres, crew: Crew, world: World, desk: Desk
+) -> None:
+    worker = crew.begin().wait_until_up()
+    run = desk.ask([[("wipe", "v7")]])
+    world.trap("wipe-after", "hold")
+    desk.approve(desk.until_asked(run))
+    world.caught("wipe-after")
+    postmaster = PostgresServer(server.root).postmaster()
+    assert postmaster
+    postmaster.send_signal(signal.SIGQUIT)
+    postmaster.wait(30)
+    world.let_go("wipe-after")
+    time.sleep(2)
+    (kept,) = crew.spool.glob("*.json")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    server.start()
+    desk.until_ended(run)
+    assert list(crew.spool.iterdir()) == []
+    assert worker.is_alive
+    assert len(world.effects()) == 1

@@ -91,13 +91,19 @@ class Crew:
         self.environment = {"INTERLOCK_DATABASE_URL": url, "ACCEPTANCE_WORLD": str(world.root)}
         self._world = world
         self._logs = logs
+        self.spool = logs / "results"
         self._all: list[WorkerProcess] = []
 
     def begin(
         self, *, lease: float = 15.0, concurrency: int = 8, poll: float = 0.2, agent: str = AGENT
     ) -> WorkerProcess:
         """Start a worker with these settings; `wait_until_up` for when it is there."""
-        settings = {"lease_seconds": lease, "concurrency": concurrency, "poll_seconds": poll}
+        settings = {
+            "lease_seconds": lease,
+            "concurrency": concurrency,
+            "poll_seconds": poll,
+            "spool": str(self.spool),
+        }
         log = self._next_log()
         pid = self._nursery.fork(agent, settings, log, self.environment)
         return self._add(psutil.Process(pid), log)

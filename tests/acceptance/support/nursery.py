@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import langgraph.prebuilt  # noqa: F401 - the agent needs it
@@ -23,7 +24,6 @@ from interlock.engine.worker import Worker, WorkerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 
 class Nursery:
@@ -65,7 +65,8 @@ def work(order: Mapping[str, Any]) -> None:
     agent = load_agent(order["agent"])
     configure(level=logging.INFO)
     database = Database(os.environ["INTERLOCK_DATABASE_URL"])
-    worker = Worker(database, [agent], WorkerSettings(**order["settings"]))
+    settings = {**order["settings"], "spool": Path(order["settings"]["spool"])}
+    worker = Worker(database, [agent], WorkerSettings(**settings))
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     worker.run()
 

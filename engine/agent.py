@@ -137,14 +137,26 @@ class Agent:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 in hex over graph, tools, limits and policy: it changes when any of them does."""
-        shape = self.compiled.get_graph()
+        content = {
+            "shape": self.shape,
+            "limits": self.limits.as_json(),
+            "policy": self.policy.digest,
+        }
+        return hashlib.sha256(canonical(content)).hexdigest()
+
+    @cached_property
+    def shape(self) -> str:
+        """SHA-256 in hex over the graph with its subgraphs, and the tools.
+
+        A run can go on where it is the same: what it stored means the same, its limits are in its
+        own row, and its calls are judged by the policy of the day, approved ones once more.
+        """
+        graph = self.compiled.get_graph(xray=True)
         content = {
             "name": self.name,
-            "nodes": sorted(shape.nodes),
-            "edges": sorted([e.source, e.target, bool(e.conditional)] for e in shape.edges),
+            "nodes": sorted(graph.nodes),
+            "edges": sorted([e.source, e.target, bool(e.conditional)] for e in graph.edges),
             "tools": {spec.name: spec.version for spec in self.specs},
-            "limits": dict(self.limits.as_json()),
-            "policy": self.policy.digest,
         }
         return hashlib.sha256(canonical(content)).hexdigest()
 

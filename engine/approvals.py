@@ -237,7 +237,7 @@ def _settle_version(
     wake(
         conn, tenant=answer.tenant, run_id=asked.run_id, why="A version was accepted.", actor=actor
     )
-    return state
+    return use_up(conn, answer, asked)
 
 
 def _note_call(

@@ -28,11 +28,25 @@ def changed(claim: Claim, agent: Agent) -> bool:
     return claim.fingerprint != agent.fingerprint
 
 
+def _is_alike(conn: Connection, claim: Claim, agent: Agent) -> bool:
+    """Whether only limits and policy changed: the graph and the tools are those it began with."""
+    hold = claim.hold
+    began_with = execute(
+        conn,
+        "agent_shape",
+        tenant=hold.tenant,
+        agent=hold.agent,
+        fingerprint=claim.fingerprint,
+    ).scalar_one_or_none()
+    return began_with == agent.shape
+
+
 def choose(conn: Connection, claim: Claim, agent: Agent) -> None:
-    """A run that has done nothing takes the new version; another one waits for a person's word."""
+    """A run takes a new version that is harmless to it; else it waits for a person's word."""
     hold = claim.hold
     versions = {"from": claim.fingerprint, "to": agent.fingerprint}
-    if claim.usage.steps == 0 and claim.usage.calls == 0:
+    has_begun = claim.usage.steps > 0 or claim.usage.calls > 0
+    if not has_begun or _is_alike(conn, claim, agent):
         execute(
             conn,
             "repin_run",
@@ -61,7 +75,7 @@ def choose(conn: Connection, claim: Claim, agent: Agent) -> None:
             call_id=None,
             digest=hashlib.sha256(canonical({"run": str(hold.run_id), **versions})).digest(),
             headline=f"{agent.name} changed while this run was under way",
-            reason="Its graph, tools, limits or policy are not those that the run began with.",
+            reason="Its graph or tools are not those that the run began with.",
             preview=versions,
             reviewers=_REVIEWERS,
         )

@@ -311,6 +311,7 @@ def register(conn: Connection, agent: Agent, *, tenant: str, worker_id: UUID) ->
         tenant=tenant,
         name=agent.name,
         fingerprint=agent.fingerprint,
+        shape=agent.shape,
         policy_digest=policy.digest,
         tools=json.dumps(agent.tools_as_json()),
         limits=json.dumps(agent.limits.as_json()),

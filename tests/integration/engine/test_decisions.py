@@ -21,6 +21,7 @@ from interlock.engine.errors import (
 )
 from interlock.engine.lifecycle import ApprovalState, DecisionKind
 from interlock.engine.runs import create_run, request_cancel
+from langgraph.graph import START, StateGraph
 from uuid_utils.compat import uuid7
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -46,6 +47,10 @@ def wiper(lab: Lab, name: str = "a", **more: Any) -> Agent:
         return f"wiped {volume}"
 
     graph = one_node(lambda _: {"said": wipe.invoke({"volume": "v7"})})
+    if more.pop("with_another_node", False):
+        graph.add_node("idle", lambda _: {})
+        graph.add_edge("idle", "work")
+        graph.add_conditional_edges("__start__", lambda _: "work", ["work", "idle"])
     return Agent(name, graph=graph, tools=[wipe], **more)
 
 
@@ -363,7 +368,7 @@ def test_a_changed_agent_waits_for_a_persons_word(lab: Lab, kind: str, end: str)
     held = lab.pending(run_id)[0]
     lab.settled(run_id)
     lab.rest()
-    new = wiper(lab, limits=Limits(steps=7))
+    new = wiper(lab, with_another_node=True)
     lab.decide(held)
     lab.work(new)
     version = lab.pending(run_id)[0]
@@ -373,6 +378,53 @@ def test_a_changed_agent_waits_for_a_persons_word(lab: Lab, kind: str, end: str)
     lab.decide(version, kind, reason="not this one")
     assert lab.ended(run_id)["exit"] == end
     assert lab.effects == (["wipe v7 False"] if kind == "approve" else [])
+    state = lab.one("select state from approvals where id = %s", version["id"])
+    assert state == ("consumed" if kind == "approve" else "rejected")
+
+
+HARMLESS: dict[str, dict[str, Any]] = {
+    "limits": {"limits": Limits(steps=7)},
+    "policy": {
+        "policy": """@id("all") @outcome("review") @reviewers("on-call")
+                     permit (principal, action, resource);"""
+    },
+}
+
+
+@pytest.mark.parametrize("changed", HARMLESS)
+def test_a_run_goes_on_by_itself_where_its_graph_and_tools_are_the_same(
+    lab: Lab, changed: str
+) -> None:
+    old, new = wiper(lab), wiper(lab, **HARMLESS[changed])
+    lab.work(old)
+    run_id = lab.start(old)
+    held = lab.pending(run_id)[0]
+    lab.settled(run_id)
+    lab.rest()
+    lab.decide(held)
+    lab.work(new)
+    assert lab.ended(run_id)["exit"] == "completed"
+    assert lab.effects == ["wipe v7 False"]
+    run = lab.run(run_id)
+    assert (run["fingerprint"], run["limit_steps"]) == (new.fingerprint, 25)
+    assert lab.one("select count(*) from audit_log where event = 'run.repinned'") == 1
+    assert lab.one("select count(*) from approvals where kind = 'version'") == 0
+
+
+@pytest.mark.parametrize("inner", ["same", "other"])
+def test_another_node_in_a_subgraph_is_another_shape(lab: Lab, inner: str) -> None:
+    def outer(*names: str) -> Agent:
+        sub = StateGraph(dict)
+        for name in names:
+            sub.add_node(name, lambda _: {})
+            sub.add_edge(START, name)
+        graph = StateGraph(dict)
+        graph.add_node("sub", sub.compile())
+        graph.add_edge(START, "sub")
+        return Agent("a", graph=graph, tools=[])
+
+    is_same = outer("one").shape == outer("one" if inner == "same" else "two").shape
+    assert is_same is (inner == "same")
 
 
 def test_workers_of_two_versions_each_take_their_own_runs(lab: Lab) -> None:

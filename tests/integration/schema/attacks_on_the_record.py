@@ -202,6 +202,12 @@ def an_agent_cannot_have_an_odd_name(rows: Rows) -> Iterator[None]:
     _agent(rows, name="fleet ops")
 
 
+@attack(Constraint("agents", "shape_is_a_digest"))
+def an_agents_shape_cannot_be_any_text(rows: Rows) -> Iterator[None]:
+    yield
+    _agent(rows, shape="round")
+
+
 @attack(Constraint("agents", "agents_policy_digest_fkey"))
 def an_agent_cannot_be_without_a_stored_policy(rows: Rows) -> Iterator[None]:
     yield

@@ -1,0 +1,2 @@
+select shape from agents
+where tenant_id = %(tenant)s and name = %(agent)s and fingerprint = %(fingerprint)s

@@ -1,0 +1,104 @@
+"""Whether a query only reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from .calls import doubt, unknown_calls
+from .parsing import check_reads
+from .scanner import Kind, Unsure
+from .spelling import spell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .dialects import Dialect
+    from .scanner import Token
+
+QUERY_WORDS = frozenset({"select", "with", "values", "table"})
+_LOCKING = ("update", "share", "key", "no")
+_SEQUENCE_NAMES = frozenset({"nextval", "currval"})
+_FILES = frozenset({"csv", "tsv", "parquet", "json", "jsonl", "ndjson", "xlsx", "gz", "zst", "db"})
+
+
+def begins_query(tokens: Sequence[Token]) -> bool:
+    """Whether a statement begins as a query does, behind any opening brackets."""
+    first = next((token for token in tokens if not token.is_mark("(")), None)
+    return first is not None and first.is_word(*QUERY_WORDS)
+
+
+def check_query(tokens: Sequence[Token], dialect: Dialect) -> None:
+    """Check that a query writes nothing, locks nothing and calls only what is known.
+
+    Raises:
+        Unsure: it does not, or that is not sure.
+    """
+    if not begins_query(tokens):
+        raise Unsure("It does not begin as a query does.", "sql-not-a-query")
+    _check_words(tokens, dialect)
+    unknown = unknown_calls(tokens, dialect)
+    for call in unknown:
+        if call.schema is not None:
+            raise doubt(call)
+    text = spell(tokens, dialect)
+    try:
+        check_reads(text, dialect, Counter(call.name for call in unknown))
+    except Unsure as other:
+        if unknown and other.rule in {"sql-unparsed", "sql-unknown-function"}:
+            raise doubt(unknown[0]) from None
+        raise
+
+
+def check_planned(tokens: Sequence[Token], dialect: Dialect) -> None:
+    """Check that planning a statement runs nothing: a planner runs the functions it holds constant.
+
+    Raises:
+        Unsure: the statement calls what is not known.
+    """
+    for call in unknown_calls(tokens, dialect):
+        raise doubt(call)
+    if dialect.is_postgres:
+        spell(tokens, dialect)
+
+
+def _check_words(tokens: Sequence[Token], dialect: Dialect) -> None:
+    for at, token in enumerate(tokens):
+        following = tokens[at + 1] if at + 1 < len(tokens) else None
+        if token.is_word("for") and following is not None and following.is_word(*_LOCKING):
+            raise Unsure("It locks the rows that it reads.", "sql-lock")
+        if token.kind is Kind.WORD and token.value in dialect.forbidden:
+            raise _doubt_of_word(token.value, following)
+        if token.kind is Kind.STRING and following is not None and following.is_mark("("):
+            raise Unsure("A string stands where a function's name would.")
+        if token.is_word("next") and following is not None and following.is_word("value"):
+            raise Unsure("It moves a sequence on, which no rollback undoes.", "sql-function-acts")
+        if not dialect.is_postgres:
+            _check_foreign(tokens, at, dialect)
+
+
+def _doubt_of_word(word: str, following: Token | None) -> Unsure:
+    if word == "into":
+        target = "" if following is None else f" `{following.value}`"
+        return Unsure(f"It writes what it reads into{target}.", "sql-select-into")
+    return Unsure(f"It holds the word `{word.upper()}`, as a write within it would.", "sql-write")
+
+
+def _check_foreign(tokens: Sequence[Token], at: int, dialect: Dialect) -> None:
+    token, before = tokens[at], tokens[at - 1] if at else None
+    if token.kind is Kind.OPERATOR and token.value == ":=":
+        raise Unsure("It sets a variable of the session.", "sql-session-setting")
+    if before is None:
+        return
+    if before.is_mark(".") and token.value.lower() in _SEQUENCE_NAMES:
+        raise Unsure("It moves a sequence on, which no rollback undoes.", "sql-function-acts")
+    is_string = before.is_word("from", "join", "table") and token.kind is Kind.STRING
+    if is_string or (dialect.name == "duckdb" and _names_file(token, before)):
+        raise Unsure("It reads a file or an address.", "sql-reads-file")
+
+
+def _names_file(token: Token, before: Token) -> bool:
+    """Whether DuckDB may take a name for that of a file."""
+    if token.kind is Kind.QUOTED:
+        return not token.value.isidentifier()
+    return before.is_mark(".") and token.is_word(*_FILES)

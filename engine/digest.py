@@ -55,6 +55,12 @@ def call_key(
     return hashlib.sha256(b"interlock/call-key/1\n" + canonical(place)).digest()
 
 
+def reply_key(*, ns: str, task_id: str, call: bytes | None, prompt: bytes) -> bytes:
+    """What makes a prompt the same when its node runs again; `call` is the one it is inside of."""
+    place = [ns, task_id, call.hex() if call else None, prompt.hex()]
+    return hashlib.sha256(b"interlock/reply-key/1\n" + canonical(place)).digest()
+
+
 def call_digest(*, run_id: UUID, key: bytes, tool: str, tool_version: str, args: bytes) -> bytes:
     """SHA-256 over the RFC 8785 bytes of run, call key, tool, tool version and arguments.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from langchain_core.load import dumps
 from langchain_core.messages import BaseMessage
+from langgraph.checkpoint.base import WRITES_IDX_MAP
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 from langgraph.errors import GraphDrained, GraphRecursionError
 from langgraph.runtime import RunControl
@@ -23,16 +24,19 @@ from .gate import RunGate
 from .lifecycle import Exit
 from .limits import LimitReached
 from .outbox import Outbox
+from .replies import Replies, current_replies
 from .saver import StepSaver
 from .stops import RunStopped, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
+    from uuid import UUID
 
     from sqlalchemy import Connection
 
     from .agent import Agent
+    from .call import Call
     from .database import Database
     from .group_commit import GroupCommit
     from .lease import Lease
@@ -100,7 +104,10 @@ class Execution:
         self._threads = threads
         self._made = CallsMade()
         self._outbox = Outbox(commit, claim.hold, claim.usage, partial(lease.is_good, term))
-        self.gate = RunGate(db, agent, claim, lease, term, self._outbox, self._made, threads, spool)
+        self._replies = Replies(claim.hold, self._outbox, self._calls_around)
+        self.gate = RunGate(
+            db, agent, claim, lease, term, self._outbox, self._made, self._replies, threads, spool
+        )
         self._saver = StepSaver(
             commit,
             claim.hold.tenant,
@@ -108,6 +115,7 @@ class Execution:
             is_first=claim.hold.epoch == 1,
             step_done=self._count_step,
             task_done=self._check_task,
+            step_stored=self._replies.step_stored,
         )
 
     def drain(self) -> None:
@@ -131,8 +139,12 @@ class Execution:
             for alarm in alarms:
                 alarm.cancel()
             await loop.run_in_executor(self._threads, self.gate.settle, _GRACE)
+            self._replies.write_down()
             await self._outbox.close()
         return _stopped(self.gate.stop) if self.gate.stop else ending
+
+    def _calls_around(self, call_id: UUID) -> list[Call]:
+        return self.gate.calls_around(call_id)
 
     def _count_step(self) -> None:
         """One more step, if there is one left and the run goes on."""
@@ -148,6 +160,7 @@ class Execution:
 
     async def _walk(self) -> Ending:
         current_gate.set(self.gate)
+        current_replies.set(self._replies)
         saver = self._saver.with_allowlist(self._agent.types)
         graph: Any = self._agent.compiled.copy({"checkpointer": saver})
         config: Any = {"configurable": {"thread_id": str(self.claim.hold.run_id)}}
@@ -188,6 +201,8 @@ class Execution:
             )
             self.gate.halt(swallowed)
             raise RunStopped(str(swallowed))
+        if any(channel not in WRITES_IDX_MAP for channel in wrote):
+            self._replies.task_done(task_id)
 
     async def _after(self, graph: Any, config: Any, output: Any) -> Ending:
         await self._outbox.flush()
@@ -227,6 +242,7 @@ class Execution:
     async def _recall(self) -> None:
         def recall(conn: Connection) -> None:
             self._made.recall(conn, self.claim.hold)
+            self._replies.recall(conn)
 
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, self._db.retry, recall)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .database import Database
     from .lease import Lease
     from .outbox import Outbox
+    from .replies import Replies
     from .runs import Claim
     from .spool import Spool
     from .stops import Stop
@@ -81,6 +82,7 @@ class RunGate:
         term: int,
         outbox: Outbox,
         made: CallsMade,
+        replies: Replies,
         threads: Executor,
         spool: Spool | None,
     ) -> None:
@@ -88,6 +90,7 @@ class RunGate:
         self._hold = claim.hold
         self._lease = lease
         self._outbox = outbox
+        self._replies = replies
         self._threads = threads
         self._spool = spool
         self._began = time.monotonic()
@@ -152,6 +155,7 @@ class RunGate:
 
     def ask(self, ask: Ask) -> Any:
         """The call's outcome, from its record or by running it now."""
+        self._replies.ride()
         with self._occupied(), self._stopping():
             step = self._admission.admit(ask, self._places.of(ask))
             value = self._perform(ask, step) if isinstance(step, Begun) else step.value
@@ -163,6 +167,7 @@ class RunGate:
         A read that needs no look at the database has none, and is simply broken off.
         """
         arun = open_vault(ask.tool.vault_key).arun
+        self._replies.ride()
         with self._occupied(), self._stopping():
             call = self._admission.consider(ask, self._places.of(ask))
             if arun is not None and call.step is not None and call.step.is_whole:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from langgraph.runtime import get_runtime
 
@@ -14,6 +14,8 @@ from .digest import call_key
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from langgraph.runtime import ExecutionInfo
 
     from ..tools.gated import Ask
 
@@ -68,11 +70,17 @@ def _nodes_around(ns: str) -> set[str]:
     return {"|".join(names[:count]) for count in range(1, len(names))}
 
 
-def _execution_info(tool: str) -> Any:
+def here() -> ExecutionInfo | None:
+    """The LangGraph task that runs here, if there is one and it is of a thread."""
     try:
         info = get_runtime().execution_info
     except (LookupError, RuntimeError):
-        info = None
-    if info is None or not info.thread_id:
+        return None
+    return info if info is not None and info.thread_id else None
+
+
+def _execution_info(tool: str) -> ExecutionInfo:
+    info = here()
+    if info is None:
         raise OutsideRun(tool)
     return info

@@ -1,4 +1,7 @@
-"""How long the checkpoints of runs that ended are kept. The journal and the audit log stay."""
+"""How long the checkpoints of runs that ended are kept, and what was left of model replies.
+
+The calls, what replies cost, and the audit log stay.
+"""
 
 from __future__ import annotations
 
@@ -74,6 +77,7 @@ def _prune_run(db: Database, retention: Retention, run: pruning.Run, by: str) ->
             pruning.keep_latest(ask, run)
         else:
             pruning.delete_all(ask, run)
+        execute(conn, "forget_replies", tenant=run.tenant, run_id=run.id)
         gone = before - _steps(conn, run.tenant, run.id)
         if gone:
             detail = {"steps": gone, "kept": "latest" if retention.keep_latest else "nothing"}

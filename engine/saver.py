@@ -65,6 +65,8 @@ class StepSaver(BaseCheckpointSaver[float]):
         is_first: whether nobody executed this run before, so that nothing is stored of it yet.
         step_done: called for each finished superstep; raises where there may be no further one.
         task_done: called with a task's id and the channels it wrote; raises to refuse them.
+        step_stored: called with its graph's namespace once the checkpoint of a superstep is stored,
+            or on its way with all that is to be stored after it.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         is_first: bool = False,
         step_done: Callable[[], None] = lambda: None,
         task_done: Callable[[str, Sequence[str]], None] = lambda _, __: None,
+        step_stored: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(serde=serde)
         self._group = commit
@@ -86,6 +89,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         self._is_first = is_first
         self._step_done = step_done
         self._task_done = task_done
+        self._step_stored = step_stored
         if outbox is not None:
             outbox.also(self._buffer.loose)
 
@@ -112,6 +116,7 @@ class StepSaver(BaseCheckpointSaver[float]):
             await self._outbox.follow(write)
         else:
             await self._commit([write])
+        self._stored(place, metadata)
         return place.config()  # type: ignore[no-any-return]
 
     def put(
@@ -124,6 +129,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         """As `aput`; blocks until it is written."""
         place, write = self._row(config, checkpoint, metadata, new_versions)
         self._commit_now([write])
+        self._stored(place, metadata)
         return place.config()  # type: ignore[no-any-return]
 
     async def aput_writes(
@@ -162,6 +168,10 @@ class StepSaver(BaseCheckpointSaver[float]):
         before = None if parent is None else self._place(config, parent)
         write = self._buffer.put(self.serde, place, before, config, checkpoint, metadata, changed)
         return place, write
+
+    def _stored(self, place: Place, metadata: CheckpointMetadata) -> None:
+        if metadata.get("source") == "loop":
+            self._step_stored(place.ns)
 
     def _kept(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str

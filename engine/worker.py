@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 from . import raising, runs
 from .approvals import expire_due
 from .audit import record
+from .chat_models import journal_replies
 from .database import execute, first_line
 from .errors import CancelRequested, DatabaseLost, said
 from .execution import Ended, Execution, Parked, Released
@@ -69,13 +70,14 @@ class Worker:
     """Executes the runs of some agents until it is told to stop.
 
     Raises:
-        UsageError: checkpoints would be deserialised permissively.
+        UsageError: checkpoints would be deserialised permissively, or replies not be journaled.
     """
 
     def __init__(
         self, db: Database, agents: Sequence[Agent], settings: WorkerSettings | None = None
     ) -> None:
         require_strict()
+        journal_replies()
         self.id: UUID = uuid7()
         self._db = db
         self._agents = {agent.name: agent for agent in agents}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attacks_on_approvals
 import attacks_on_calls
 import attacks_on_decisions
+import attacks_on_replies
 import attacks_on_rollbacks
 import attacks_on_runs
 import attacks_on_starts
@@ -23,6 +24,7 @@ MODULES = (
     attacks_on_approvals,
     attacks_on_calls,
     attacks_on_decisions,
+    attacks_on_replies,
     attacks_on_rollbacks,
     attacks_on_runs,
     attacks_on_starts,

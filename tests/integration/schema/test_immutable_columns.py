@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attacks_on_approvals
 import attacks_on_calls
+import attacks_on_replies
 import attacks_on_rollbacks
 import attacks_on_runs
 import pytest
@@ -30,6 +31,8 @@ CHANGES = {
         *("send_before", "key_until"),
     },
     "approvals": {"state", "closed_at", "closed_by", "close_reason"},
+    # forgotten once the run's state holds it
+    "replies": {"ns", "key", "ordinal", "content"},
     "runs": {
         # the life cycle, and what comes with its steps
         *("status", "exit", "exit_reason", "output", "started_at", "ended_at"),
@@ -46,6 +49,7 @@ PROVEN = {
     "undos": attacks_on_rollbacks.what_an_undo_is_cannot_change,
     "calls": attacks_on_calls.what_a_call_is_cannot_change,
     "approvals": attacks_on_approvals.what_is_asked_cannot_change,
+    "replies": attacks_on_replies.what_a_reply_cost_cannot_change,
     "runs": attacks_on_runs.what_was_asked_of_a_run_cannot_change,
 }
 

@@ -18,6 +18,7 @@ from ..policies.evaluator import Policy, ToolShape, default_policy_text
 from ..tools import GatedTool, ToolSpec
 from .digest import canonical
 from .errors import UsageError
+from .inner_graphs import inner_graphs
 from .limits import Limits
 
 if TYPE_CHECKING:
@@ -89,9 +90,18 @@ class Agent:
         )
 
     def _checked(self, graph: Pregel[Any, Any, Any, Any]) -> Pregel[Any, Any, Any, Any]:
-        """LangGraph gives the tasks of an inner graph new ids when the node around it is retried,
-        so that their calls would not find their records and run again.
+        """Refuse what a call in an inner graph could not wait in, or would be repeated by.
+
+        LangGraph gives the tasks of an inner graph new ids when the node around it is retried, so
+        that their calls would not find their records and run again.
         """
+        for path, inner in inner_graphs(graph):
+            if inner.checkpointer is False:
+                raise UsageError(
+                    f"The graph in node '{path}' of agent '{self.name}' was compiled with "
+                    "checkpointer=False, so that a call in it could not wait for a person. "
+                    "Leave that out."
+                )
         for name, node in graph.nodes.items():
             if node.subgraphs and (node.retry_policy or graph.retry_policy):
                 raise UsageError(

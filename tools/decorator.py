@@ -118,6 +118,7 @@ def gate(
     if isinstance(inner, GatedTool):
         raise ToolDeclarationError(f"Tool '{inner.name}' is gated already.")
     inner = _with_schema(inner)
+    _check_no_secret(inner)
     taken_back = Undo.of(undo)
     spec = ToolSpec.of(
         name=inner.name,
@@ -143,6 +144,27 @@ def gate(
         spec=spec,
     )
     return _shell(inner, body)
+
+
+def _check_no_secret(inner: BaseTool) -> None:
+    """A secret is stored as asterisks, and the body would get those.
+
+    Raises:
+        ToolDeclarationError: an argument, or a part of one, is a `SecretStr` or `SecretBytes`.
+    """
+    if _has_secret(_json_schema(inner)):
+        raise ToolDeclarationError(
+            f"Tool '{inner.name}' has a secret among its arguments, which would be stored, and "
+            "run, as asterisks. Let the body get the secret itself, and take its name instead."
+        )
+
+
+def _has_secret(schema: Any) -> bool:
+    """Whether pydantic describes a secret somewhere in it."""
+    if isinstance(schema, dict):
+        secret = schema.get("writeOnly") is True and schema.get("format") == "password"
+        return secret or any(map(_has_secret, schema.values()))
+    return isinstance(schema, list) and any(map(_has_secret, schema))
 
 
 def _shell(inner: BaseTool, body: Body) -> GatedTool:

@@ -340,6 +340,14 @@ def an_approval_cannot_be_rejected_by_nobody(rows: Rows) -> Iterator[None]:
 
 
 @attack(NOBODY_REJECTED)
+def an_approval_cannot_be_rejected_by_those_who_approved_it(rows: Rows) -> Iterator[None]:
+    approval_id = rows.approval(quorum=2)
+    rows.decide(approval_id)
+    yield
+    follow(rows, approval_id, "rejected")
+
+
+@attack(NOBODY_REJECTED)
 def a_timeout_cannot_be_recorded_as_a_rejection(rows: Rows) -> Iterator[None]:
     approval_id = rows.approval(expires_at=passed(rows))
     yield

@@ -83,6 +83,17 @@ def a_decision_cannot_be_made_without_an_entry(rows: Rows) -> Iterator[None]:
 
 
 @attack(DECISION)
+def a_decision_cannot_be_entered_as_one_on_another_approval(rows: Rows) -> Iterator[None]:
+    approval_id, other = rows.approval(quorum=2), rows.approval(quorum=2)
+    run_id = rows.one("select run_id from approvals where id = %(id)s", id=approval_id)
+    yield
+    rows.silent = True
+    rows.decide(approval_id, "dana")
+    rows.silent = False
+    rows.audit("decision.recorded", actor="reviewer:dana", run_id=run_id, approval_id=other)
+
+
+@attack(DECISION)
 def a_decision_cannot_be_entered_as_that_of_another_reviewer(rows: Rows) -> Iterator[None]:
     approval_id = rows.approval(quorum=2)
     run_id = rows.one("select run_id from approvals where id = %(id)s", id=approval_id)

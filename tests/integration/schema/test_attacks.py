@@ -9,6 +9,7 @@ import attacks_on_approvals
 import attacks_on_calls
 import attacks_on_decisions
 import attacks_on_replies
+import attacks_on_keys
 import attacks_on_rollbacks
 import attacks_on_runs
 import attacks_on_starts
@@ -25,6 +26,7 @@ MODULES = (
     attacks_on_calls,
     attacks_on_decisions,
     attacks_on_replies,
+    attacks_on_keys,
     attacks_on_rollbacks,
     attacks_on_runs,
     attacks_on_starts,
@@ -63,7 +65,7 @@ def test_possible_without_its_guard(attack: Attack, rows: Rows) -> None:
 def test_each_constraint_and_unique_index_has_an_attack(conn: psycopg.Connection[Any]) -> None:
     constraints = conn.execute(
         "select c.relname, k.conname from pg_constraint k join pg_class c on c.oid = k.conrelid"
-        " where k.contype in ('c', 'f', 'u') and k.connamespace = 'public'::regnamespace"
+        " where k.contype in ('c', 'f', 'p', 'u') and k.connamespace = 'public'::regnamespace"
         " and c.relname !~ %s",
         (FOREIGN,),
     ).fetchall()

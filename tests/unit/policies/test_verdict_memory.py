@@ -77,6 +77,18 @@ def test_calls_that_no_policy_can_tell_apart_are_judged_once(asked: list[Any]) -
     assert len(asked) == 1
 
 
+def test_an_error_of_cedar_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = policy(READS)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ValueError("Cedar is not well.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cedarpy, "is_authorized", fail)
+        assert ask(loaded).outcome is Outcome.FORBID
+    assert ask(loaded).outcome is Outcome.ALLOW
+
+
 @pytest.mark.parametrize("statement", [BY_INPUT, BY_TIME])
 def test_a_policy_that_reads_more_has_every_call_of_its_tool_judged_anew(
     statement: str, asked: list[Any]

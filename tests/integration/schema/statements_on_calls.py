@@ -1,0 +1,283 @@
+"""The statements about calls, their approvals and the decisions on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rows import APPROVAL_STATES, CALL_STATES, TENANT
+from statement import ANOTHER, NOBODY, case, of
+from uuid_utils.compat import uuid7
+
+if TYPE_CHECKING:
+    from rows import Call, Rows
+
+DONE = {"state": "succeeded", "result_type": "json", "result": b"1", "error": None}
+
+
+@case("call_state", tenant=ANOTHER, call_id=NOBODY)
+@case("find_call", tenant=ANOTHER, run_id=NOBODY, key=bytes(32))
+@case("calls_made", tenant=ANOTHER, run_id=NOBODY)
+def a_call(rows: Rows, _: str) -> dict[str, Any]:
+    return of(rows, rows.call("succeeded"))
+
+
+@case("unfinished_calls", finds=["executing"], misses=CALL_STATES, tenant=ANOTHER, run_id=NOBODY)
+def calls_in_any_state(rows: Rows, state: str) -> dict[str, Any]:
+    return of(rows, rows.call(state))
+
+
+@case(
+    "start_call",
+    finds=["approved"],
+    tenant=ANOTHER,
+    call_id=NOBODY,
+    digest=bytes(32),
+    state="allowed",
+)
+def started(rows: Rows, state: str) -> dict[str, Any]:
+    call = rows.call(state)
+    rows.move("approvals", call.approval_id, "consumed")
+    return of(rows, call, state=state, token=uuid7())
+
+
+@case(
+    "doubt_call",
+    finds=["executing"],
+    misses=CALL_STATES,
+    tenant=ANOTHER,
+    call_id=NOBODY,
+    token=NOBODY,
+)
+@case(
+    "finish_call",
+    "verify_call",
+    finds=["executing", "in_doubt"],
+    misses=CALL_STATES,
+    tenant=ANOTHER,
+    call_id=NOBODY,
+    token=NOBODY,
+)
+def reported(rows: Rows, state: str) -> dict[str, Any]:
+    return of(rows, rows.call(state), **DONE)
+
+
+@case(
+    "attest_call",
+    finds=["in_doubt"],
+    misses=[state for state in CALL_STATES if state != "waiting"],  # it has its question already
+    tenant=ANOTHER,
+    call_id=NOBODY,
+)
+def attested(rows: Rows, state: str) -> dict[str, Any]:
+    call = rows.call(state)
+    rows.decide(rows.ask(call, id=uuid7(), kind="in_doubt"), "erik", "answer")
+    return of(rows, call, **DONE, by="erik")
+
+
+@case("settle_waiting_call", finds=["waiting"], misses=CALL_STATES, tenant=ANOTHER, call_id=NOBODY)
+def settled(rows: Rows, state: str) -> dict[str, Any]:
+    call = rows.call(state)
+    if state == "waiting":
+        rows.close(call.approval_id, "cancelled")
+    return of(rows, call, state="cancelled")
+
+
+@case("supersede_call", finds=["approved"], misses=CALL_STATES, tenant=ANOTHER, call_id=NOBODY)
+def superseded(rows: Rows, state: str) -> dict[str, Any]:
+    return of(rows, lapsed_if_approved(rows, state))
+
+
+@case(
+    "close_run_calls",
+    finds=["allowed", "waiting", "approved"],
+    misses=CALL_STATES,
+    tenant=ANOTHER,
+    run_id=NOBODY,
+)
+def left_open(rows: Rows, state: str) -> dict[str, Any]:
+    call = lapsed_if_approved(rows, state)
+    if state == "waiting":
+        rows.close(call.approval_id, "cancelled")
+    return of(rows, call)
+
+
+def lapsed_if_approved(rows: Rows, state: str) -> Call:
+    """A call that may leave its approval."""
+    call = rows.call(state)
+    if state == "approved":
+        rows.move("approvals", call.approval_id, "lapsed")
+    return call
+
+
+@case(
+    "begin_undoing",
+    finds=["succeeded", "undo_failed"],
+    misses=CALL_STATES,
+    tenant=ANOTHER,
+    call_id=NOBODY,
+)
+def undone_for_sure(rows: Rows, state: str) -> dict[str, Any]:
+    return of(rows, rows.call(state), unsure=False)
+
+
+@case("begin_undoing", finds=["in_doubt"])
+def undone_in_doubt(rows: Rows, state: str) -> dict[str, Any]:
+    return of(rows, rows.call(state), unsure=True)
+
+
+@case("finish_undoing", finds=["undoing"], misses=CALL_STATES, tenant=ANOTHER, call_id=NOBODY)
+def undone(rows: Rows, state: str) -> dict[str, Any]:
+    return of(rows, rows.call(state), state="undone")
+
+
+# Approvals ----------------------------------------
+
+
+@case(
+    "approval_closing",
+    "approval_reviewers",
+    "approval_run",
+    "approved_terms",
+    "lock_approval",
+    finds=["of a call", "of a doubt"],
+    tenant=ANOTHER,
+    approval_id=NOBODY,
+)
+def an_approval(rows: Rows, state: str) -> dict[str, Any]:
+    if state == "of a call":
+        return {"tenant": TENANT, "approval_id": rows.approval("approved")}
+    asked = rows.ask(rows.call("in_doubt"), id=uuid7(), kind="in_doubt")
+    rows.decide(asked, "dana", "answer")
+    rows.close(asked, "approved")
+    return {"tenant": TENANT, "approval_id": asked}
+
+
+@case(
+    "close_approval",
+    finds=["pending"],
+    misses=APPROVAL_STATES,
+    tenant=ANOTHER,
+    approval_id=NOBODY,
+    digest=bytes(32),
+)
+def closed(rows: Rows, state: str) -> dict[str, Any]:
+    return {**approval_in(rows, state), "state": "cancelled", "by": None, "reason": None}
+
+
+@case(
+    "consume_answer", finds=["approved"], misses=APPROVAL_STATES, tenant=ANOTHER, approval_id=NOBODY
+)
+@case(
+    "consume_approval",
+    finds=["approved"],
+    misses=[*APPROVAL_STATES, "approved too long ago"],
+    tenant=ANOTHER,
+    approval_id=NOBODY,
+    digest=bytes(32),
+)
+@case(
+    "lapse_approval",
+    finds=["approved"],
+    misses=APPROVAL_STATES,
+    tenant=ANOTHER,
+    approval_id=NOBODY,
+    digest=bytes(32),
+)
+def used(rows: Rows, state: str) -> dict[str, Any]:
+    if state != "approved too long ago":
+        return approval_in(rows, state)
+    call = rows.held(asked={"use_within": "1 microsecond"})
+    rows.step(call, "approved")
+    return of(rows, call)
+
+
+def approval_in(rows: Rows, state: str) -> dict[str, Any]:
+    """An approval in a state, with the digest that it is of."""
+    approval_id = rows.approval(state)
+    digest = rows.one("select digest from approvals where id = %(id)s", id=approval_id)
+    return {"tenant": TENANT, "approval_id": approval_id, "digest": digest, "reason": "why"}
+
+
+@case(
+    "close_run_approvals",
+    finds=["pending", "approved"],
+    misses=[*APPROVAL_STATES, "of a doubt"],
+    tenant=ANOTHER,
+    run_id=NOBODY,
+)
+def left_unanswered(rows: Rows, state: str) -> dict[str, Any]:
+    if state == "of a doubt":
+        call = rows.call("in_doubt")
+        rows.ask(call, id=uuid7(), kind="in_doubt")
+        return of(rows, call, reason="why")
+    approval_id = rows.approval(state)
+    run_id = rows.one("select run_id from approvals where id = %(id)s", id=approval_id)
+    return {"tenant": TENANT, "run_id": run_id, "reason": "why"}
+
+
+@case("due_approvals", finds=["over"], misses=["still open", "without end", "expired"])
+def due(rows: Rows, state: str) -> dict[str, Any]:
+    times = {"over": "'-1 s'", "still open": "'1 h'"}
+    if state == "expired":
+        rows.call("expired")
+        return {}
+    at = f"clock_timestamp() + interval {times[state]}" if state in times else "null"
+    rows.held(asked={"expires_at": rows.one(f"select {at}")})
+    return {}
+
+
+@case(
+    "withdraw_doubt",
+    "withdraw_question",
+    finds=["of a doubt"],
+    misses=["of a call", "that was answered"],
+    tenant=ANOTHER,
+    call_id=NOBODY,
+)
+def withdrawn(rows: Rows, state: str) -> dict[str, Any]:
+    if state == "of a call":
+        return of(rows, rows.call("waiting"), reason="why")
+    call = rows.call("in_doubt")
+    asked = rows.ask(call, id=uuid7(), kind="in_doubt")
+    if state == "that was answered":
+        rows.decide(asked, "erik", "answer")
+        rows.close(asked, "approved")
+    return of(rows, call, reason="why")
+
+
+@case(
+    "pending_version",
+    finds=["version"],
+    misses=["rollback", "closed"],
+    tenant=ANOTHER,
+    run_id=NOBODY,
+    to="f9",
+)
+def version(rows: Rows, state: str) -> dict[str, Any]:
+    run_id = rows.run("waiting")
+    kind = "rollback" if state == "rollback" else "version"
+    asked = rows.plan(run_id, kind=kind, preview='{"from": "f1", "to": "f2"}')
+    if state == "closed":
+        rows.close(asked, "cancelled")
+    return {"tenant": TENANT, "run_id": run_id, "to": "f2"}
+
+
+# Decisions ----------------------------------------
+
+
+@case("decision_of", tenant=ANOTHER, approval_id=NOBODY, reviewer="erik")
+def a_decision(rows: Rows, _: str) -> dict[str, Any]:
+    return {"tenant": TENANT, "approval_id": rows.approval("approved"), "reviewer": "dana"}
+
+
+@case(
+    "count_approvers",
+    finds=["approve"],
+    misses=["reject", "edit"],
+    tenant=ANOTHER,
+    approval_id=NOBODY,
+)
+def approvers(rows: Rows, kind: str) -> dict[str, Any]:
+    call = rows.held()
+    rows.decide(call.approval_id, "dana", kind)
+    return of(rows, call)

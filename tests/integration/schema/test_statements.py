@@ -1,0 +1,70 @@
+"""Each statement of the engine finds its row by every one of its conditions, and no other row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import statements_on_accounts  # noqa: F401 - adds its cases
+import statements_on_calls  # noqa: F401
+import statements_on_runs  # noqa: F401
+from attacks_on_rollbacks import succeeded
+from bystanders import bystanders, edited, lapsed
+from interlock.engine.database import statement
+from psycopg.rows import dict_row
+from statement import CASES, Case, found, of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rows import Call, Rows
+
+TRIALS = [
+    pytest.param(case, state, others, finds, id=label)
+    for case in CASES
+    for label, state, others, finds in case.trials()
+]
+SEVERAL = {"list_reviewers", "list_tokens"}
+"""Statements that find more than one."""
+
+
+@pytest.mark.parametrize(("case", "state", "others", "finds"), TRIALS)
+def test_a_statement_finds_its_own_row_and_no_other(
+    case: Case,
+    state: str,
+    others: Mapping[str, Any],
+    finds: bool,  # noqa: FBT001
+    rows: Rows,
+) -> None:
+    if finds:
+        bystanders(rows)
+    values = {**case.make(rows, state), **others}
+    many = found(rows, case.text, values)
+    assert many > 1 if finds and case.name in SEVERAL else many == int(finds)
+
+
+def read(rows: Rows, name: str, call: Call) -> dict[str, Any]:
+    """The one row that a statement reads of a call."""
+    with rows.conn.cursor(row_factory=dict_row) as cursor:
+        (row,) = cursor.execute(statement(name), of(rows, call)).fetchall()
+    return row
+
+
+def test_what_is_found_of_a_call_is_its_own(rows: Rows) -> None:
+    bystanders(rows)
+    still_waiting = rows.held(asked={"quorum": 2})
+    assert still_waiting.approval_id is not None
+    rows.decide(still_waiting.approval_id, "dana", "edit")
+    made = (rows.call("approved"), still_waiting, lapsed(rows), edited(rows))
+    told = [read(rows, "find_call", call) for call in made]
+    assert [row["is_lapsed"] for row in told] == [False, False, True, False]
+    assert [row["edited_by"] for row in told] == [None, None, None, "dana"]
+
+
+def test_what_became_of_an_undo_is_told_of_its_call_once_it_started(rows: Rows) -> None:
+    bystanders(rows)
+    call = succeeded(rows)
+    undo_id = rows.undo(rows.rollback(call.run_id, "running"), call)
+    assert read(rows, "rollback_calls", call)["undo_state"] is None
+    rows.start_undo(undo_id)
+    assert read(rows, "rollback_calls", call)["undo_state"] == "executing"

@@ -75,6 +75,25 @@ class Footprint:
     per_waiting_run: float
 
 
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a worker's process holds, in itself (`memory` in bytes) and in the database."""
+
+    memory: int
+    threads: int
+    processes: int
+    connections: int
+    locks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What an idle worker holds before and after runs came to wait for a person."""
+
+    before: Holdings
+    after: Holdings
+
+
 def lap_of(
     marks: Marks, *, steps: int, runs: int, per_slot: int, seconds: float, cpu: float
 ) -> Lap:

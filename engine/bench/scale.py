@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SECTIONS = ("loops", "calls", "waits", "queue", "startup", "memory")
+SECTIONS = ("loops", "calls", "waits", "queue", "startup", "memory", "resting")
 """In the order in which they are measured."""
 EVERYONE = ("stock", "read", "reversible", "mixed", "memory", "raw")
 WITHOUT_PEOPLE = tuple(name for name in EVERYONE if name != "mixed")
@@ -51,6 +51,7 @@ class Scale:
         waits: decisions, and starts from an idle queue, in a round.
         verdicts: decisions of the policy in a round.
         standing: runs that stand in memory.
+        resting: runs that wait for a person.
         processes: processes that are started, in place of rounds.
         disk_gib: what the server's data needs at its largest.
     """
@@ -63,6 +64,7 @@ class Scale:
     waits: int
     verdicts: int
     standing: int
+    resting: int
     processes: int
     disk_gib: int
 
@@ -86,6 +88,7 @@ FULL = Scale(
     waits=40,
     verdicts=2000,
     standing=32,
+    resting=10_000,
     processes=10,
     disk_gib=8,
 )
@@ -98,6 +101,7 @@ QUICK = Scale(
     waits=5,
     verdicts=200,
     standing=8,
+    resting=50,
     processes=1,
     disk_gib=1,
 )

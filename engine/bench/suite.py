@@ -17,6 +17,7 @@ from .sections.calls import calls
 from .sections.loops import loops
 from .sections.memory import memory
 from .sections.queue import queue
+from .sections.resting import resting
 from .sections.startup import startup
 from .sections.waits import waits
 from .server import DATA_PREFIX, configured_server, own_server
@@ -40,6 +41,7 @@ MEASURED: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "queue": queue,
     "startup": startup,
     "memory": memory,
+    "resting": resting,
 }
 
 

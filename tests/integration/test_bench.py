@@ -16,6 +16,7 @@ from interlock.engine.bench.figures import RATIO
 from interlock.engine.bench.processes import ContenderFailed, Contestant
 from interlock.engine.bench.readings import Footprint, Lap
 from interlock.engine.bench.scale import QUICK, SECTIONS, Shape
+from interlock.engine.bench.sections.resting import rest_of
 from interlock.engine.bench.server import PREFIX, own_server
 from interlock.engine.bench.suite import LOCK, Plan, alone, measure
 from interlock.engine.bench.targets import Met
@@ -39,6 +40,7 @@ LEAST = replace(
     waits=2,
     verdicts=5,
     standing=2,
+    resting=3,
     processes=1,
 )
 NOBODY = "postgresql://owner:hunter2@127.0.0.1:1/none"
@@ -180,6 +182,17 @@ def test_runs_that_wait_for_a_person_are_still_there(
     with psycopg.connect(database_url) as conn:
         found = conn.execute("select agent, status, count(*) from runs group by 1, 2 order by 1")
         assert found.fetchall() == [("sender", "waiting", 6), ("stander", "ended", 6)]
+
+
+@pytest.mark.slow
+def test_runs_that_wait_hold_no_lock_and_no_process(
+    contestants: dict[str, Contestant], database_url: str
+) -> None:
+    rest = rest_of(contestants["resting"].ask("rest", runs=20))
+    assert (rest.after.locks, rest.after.processes) == (0, rest.before.processes)
+    with psycopg.connect(database_url) as conn:
+        found = conn.execute("select status, count(*) from runs group by 1")
+        assert found.fetchall() == [("waiting", 40)]
 
 
 def test_a_contender_that_cannot_work_is_named_with_its_reason(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ class Contender:
 
     Its parent names a verb and gives its arguments: `lap` walks the loop, `batch` and `starts` go
     through a queue, `resumes` waits for decisions, `verdicts` asks a policy, `footprint` weighs
-    runs. Each measures once, and holds no connection before and after.
+    runs, `rest` looks at what runs that wait hold. Each measures once, and holds no connection
+    before and after.
     """
 
     def __init__(self, url: str) -> None:

@@ -44,8 +44,8 @@ class Standing(Contender):
         self._inside: set[int] = set()
         db = Database(url)
         migrate(db)
-        self._stander = _agent("stander", self._stand())
-        self._sender = _agent("sender", _send())
+        self._stander = single("stander", self._stand())
+        self._sender = single("sender", send())
         make_known(db, self._stander, self._sender)
         db.close()
 
@@ -100,7 +100,9 @@ def _resident() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def _send() -> GatedTool:
+def send() -> GatedTool:
+    """A call that waits for a person."""
+
     @tool(effect="irreversible")
     async def send(number: int) -> str:
         """Send a number out of the house."""
@@ -109,7 +111,9 @@ def _send() -> GatedTool:
     return send
 
 
-def _agent(name: str, called: GatedTool) -> Agent:
+def single(name: str, called: GatedTool) -> Agent:
+    """An agent whose runs make this one call."""
+
     async def act(state: Number) -> Number:
         await called.ainvoke({"number": state["number"]})
         return state

@@ -42,6 +42,7 @@ CONTENDERS = {
     "decisions": Entry("decisions:Decisions", "decisions"),
     "policy": Entry("policy:DefaultPolicy", "the default policy"),
     "footprint": Entry("footprint:Standing", "runs in a worker"),
+    "resting": Entry("resting:Resting", "runs that wait"),
 }
 
 

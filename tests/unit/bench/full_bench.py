@@ -33,7 +33,7 @@ def measured(shape: Shape, seconds: float = 1.0) -> list[Measured]:
 
 
 def full_figures() -> list[Figure]:
-    """Of every section but memory, which has neither targets nor ratios."""
+    """Of every section but memory and resting, which have neither targets nor ratios."""
     figures = []
     for shape in FULL.shapes:
         figures += shape_figures(shape, {name: measured(shape) for name in shape.names}, {})

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
 
-.PHONY: help setup demo test check chaos bench bench-check gatebench format lock clean
+.PHONY: help setup demo test check chaos bench bench-check gatebench guards format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make bench    this version beside its rivals, in 15 minutes (make bench ARGS='--quick')"
 	@echo "make bench-check  whether a ratio of the bench fell, and which"
 	@echo "make gatebench  the known ways past an approval gate, tried on this one and on others"
+	@echo "make guards   each guard deleted in turn, and whether a test notices (make guards ARGS='--only journal')"
 	@echo "make format   ruff's fixes and formatting"
 	@echo "make setup    the environment alone; make lock renews requirements.lock"
 
@@ -78,6 +79,11 @@ gatebench: setup
 		-r tests/gatebench/systems/holdpoint.txt || rm -rf .gatebench/holdpoint
 	@PYTHONPATH=tests $(BIN)/python -m gatebench \
 		--python holdpoint=.gatebench/holdpoint/bin/python $(ARGS)
+
+# its clusters live in memory where there is room, as those of the tests
+guards: setup
+	@if [ -w /dev/shm ]; then export TMPDIR=$${TMPDIR:-/dev/shm}; fi; \
+	PYTHONPATH=tests $(BIN)/python -m guards $(ARGS)
 
 format: setup
 	@$(BIN)/ruff check --fix-only -q .

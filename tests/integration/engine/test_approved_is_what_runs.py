@@ -85,6 +85,51 @@ def test_a_validator_that_changes_what_it_reads_is_refused(lab: Lab) -> None:
     assert "change when they are read back" in run["output"]["said"]
 
 
+def test_a_validator_that_comes_to_rest_on_another_value_is_refused(lab: Lab) -> None:
+    class Pay(BaseModel):
+        amount: int
+
+        @field_validator("amount")
+        @classmethod
+        def lowered(cls, value: int) -> int:
+            return max(3, value - 1)
+
+    @tool(effect="irreversible", args_schema=Pay)
+    def pay(amount: int) -> str:
+        """Pay."""
+        lab.effects.append(str(amount))
+        return "paid"
+
+    run, _ = went(lab, pay, {"amount": 5})
+    assert lab.effects == []
+    assert "change when they are read back" in run["output"]["said"]
+
+
+def test_a_default_that_grows_each_time_it_is_read_is_refused(lab: Lab) -> None:
+    class Pay(BaseModel):
+        to: str
+        times: int = Field(0, validate_default=True)
+
+        @field_validator("times")
+        @classmethod
+        def once_more(cls, value: int) -> int:
+            return value + 1
+
+    @tool(effect="irreversible", args_schema=Pay)
+    def pay(to: str, times: int) -> str:
+        """Pay."""
+        lab.effects.append(f"{to} {times}")
+        return "paid"
+
+    # past LangChain, which would fill the default in before
+    graph = one_node(lambda _: {"said": pay._run(to="dana", config={})})
+    agent = Agent("a", graph=graph, tools=[pay])
+    lab.work(agent)
+    run = approve_all(lab, lab.start(agent))
+    assert lab.effects == []
+    assert "change when they are read back" in str(run["output"] or run["exit_reason"])
+
+
 @pytest.mark.parametrize("reads", range(4))
 def test_a_validator_that_changes_its_mind_after_the_approval_changes_nothing(
     lab: Lab, reads: int
@@ -173,6 +218,21 @@ def test_a_copy_cannot_hide_an_argument(lab: Lab) -> None:
     stored = [json.loads(bytes(call["args"])) for call in lab.calls(run["id"])]
     assert lab.effects in ([], [f"{args['volume']} {args.get('force')}" for args in stored])
     assert lab.effects != ["v7 True"] or stored[0]["force"] is True
+
+
+def test_an_argument_that_only_a_copy_has_is_named(lab: Lab) -> None:
+    class Phantom(BaseModel):
+        volume: str
+        dry_run: Annotated[bool, InjectedToolArg] = False
+
+    wipe = wiper(lab)
+    copy = wipe.model_copy(update={"args_schema": Phantom})
+    graph = one_node(lambda _: {"said": copy.invoke({"volume": "v7", "dry_run": True})})
+    agent = Agent("a", graph=graph, tools=[wipe])
+    lab.work(agent)
+    run = approve_all(lab, lab.start(agent))
+    assert run["output"] == {"said": "wipe did not run: it has no argument 'dry_run'."}
+    assert lab.effects == []
 
 
 def test_a_tools_own_declaration_cannot_be_overwritten(lab: Lab) -> None:
@@ -303,7 +363,8 @@ def test_a_node_that_is_retried_repeats_no_call(lab: Lab) -> None:
     graph.add_edge("work", END)
     agent = Agent("a", graph=graph, tools=[wipe])
     lab.work(agent)
-    assert approve_all(lab, lab.start(agent))["exit"] == "completed"
+    run = approve_all(lab, lab.start(agent))
+    assert (run["exit"], len(lab.calls(run["id"]))) == ("completed", 1)
     assert (lab.effects, len(tries)) == (["v7 False"], 2)
 
 

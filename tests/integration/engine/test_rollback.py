@@ -598,6 +598,23 @@ def test_a_fingerprint_that_fails_proves_nothing_and_hinders_nothing(
     assert lab.one("select restored from undos") is None
 
 
+def test_a_target_that_cannot_be_measured_after_its_undo_proves_nothing(
+    lab: Lab, shelf: Shelf
+) -> None:
+    looks: list[str] = []
+
+    def once(box: str) -> str:
+        looks.append(box)
+        if len(looks) > 1:
+            raise OSError(box)
+        return "as it was"
+
+    run = done(lab, stowing(shelf, fingerprint=once), calls=[("stow", "a")])
+    confirm(lab, run)
+    assert over(lab, run)["outcome"] == "undone"
+    assert lab.one("select restored from undos") is None
+
+
 # Runs that are open ----------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attack import Constraint, Guard, Index, attacks
+from attacks_on_replies import reply_of
 from attacks_on_rollbacks import allowed
 from bystanders import bystanders, stored
 from rows import TENANT
@@ -46,6 +47,7 @@ KEYS: dict[str, tuple[Guard, ...]] = {
     "steps": _key("steps"),
     "step_writes": _key("step_writes"),
     "states_before": _key("states_before"),
+    "replies": _key("replies"),
     "rollbacks": _key("rollbacks", Index("rollbacks_one_at_a_time")),
     "undos": _key(
         "undos",
@@ -89,6 +91,7 @@ _BORN: dict[str, Callable[[Rows], UUID]] = {
     "decisions": _decision,
     "rollbacks": lambda rows: rows.rollback(),
     "undos": allowed,
+    "replies": reply_of,
 }
 """Rows that have a life cycle are refused in the middle of it, whatever their key."""
 

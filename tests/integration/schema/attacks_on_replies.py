@@ -22,7 +22,8 @@ OF_A_RUN = Constraint("replies", "reply_of_a_run")
 KEPT: dict[str, Any] = {"ns": "work:1", "key": bytes(32), "ordinal": 0, "content": b"said"}
 
 
-def _reply(rows: Rows, run_id: UUID | None = None, **columns: Any) -> UUID:
+def reply_of(rows: Rows, run_id: UUID | None = None, **columns: Any) -> UUID:
+    """A reply of a run."""
     reply_id = uuid7()
     row = {"tenant_id": TENANT, "run_id": run_id or rows.run("running"), "id": reply_id}
     rows.insert("replies", **{**row, "model": "m", "input_tokens": 1, **columns})
@@ -32,14 +33,14 @@ def _reply(rows: Rows, run_id: UUID | None = None, **columns: Any) -> UUID:
 @attack(OF_A_RUN)
 def a_reply_cannot_be_of_no_run(rows: Rows) -> Iterator[None]:
     yield
-    _reply(rows, uuid7())
+    reply_of(rows, uuid7())
 
 
 @attacks(dict.fromkeys(KEPT, (WHOLE,)))
 def a_reply_cannot_be_kept_in_part(rows: Rows, missing: str) -> Iterator[None]:
     run_id = rows.run("running")
     yield
-    _reply(rows, run_id, **{**KEPT, missing: None})
+    reply_of(rows, run_id, **{**KEPT, missing: None})
 
 
 _TOKENS = [
@@ -51,15 +52,15 @@ _TOKENS = [
 def a_reply_cannot_have_used_less_than_nothing(rows: Rows, column: str) -> Iterator[None]:
     run_id = rows.run("running")
     yield
-    _reply(rows, run_id, **{column: -1})
+    reply_of(rows, run_id, **{column: -1})
 
 
 @attack(Index("replies_kept"))
 def two_replies_cannot_be_the_same_one_of_a_prompt(rows: Rows) -> Iterator[None]:
     run_id = rows.run("running")
-    _reply(rows, run_id, **KEPT)
+    reply_of(rows, run_id, **KEPT)
     yield
-    _reply(rows, run_id, **KEPT)
+    reply_of(rows, run_id, **KEPT)
 
 
 _COST: dict[str, tuple[Guard, ...]] = {
@@ -70,7 +71,7 @@ _COST: dict[str, tuple[Guard, ...]] = {
 
 @attacks(_COST)
 def what_a_reply_cost_cannot_change(rows: Rows, column: str) -> Iterator[None]:
-    reply_id = _reply(rows)
+    reply_id = reply_of(rows)
     other: dict[str, Any] = {
         **dict.fromkeys(_TOKENS, 7),
         **dict.fromkeys(("tenant_id", "model", "provider"), "another"),
@@ -84,7 +85,7 @@ def what_a_reply_cost_cannot_change(rows: Rows, column: str) -> Iterator[None]:
 
 @attacks(dict.fromkeys(KEPT, (SAID,)))
 def what_a_reply_said_cannot_change(rows: Rows, column: str) -> Iterator[None]:
-    reply_id = _reply(rows, **KEPT)
+    reply_id = reply_of(rows, **KEPT)
     other = {"ns": "work:2", "key": b"another", "ordinal": 1, "content": b"never said"}
     yield
     rows.change("replies", reply_id, **{column: other[column]})
@@ -92,6 +93,6 @@ def what_a_reply_said_cannot_change(rows: Rows, column: str) -> Iterator[None]:
 
 @attack(SAID)
 def what_a_reply_said_cannot_come_after_it(rows: Rows) -> Iterator[None]:
-    reply_id = _reply(rows)
+    reply_id = reply_of(rows)
     yield
     rows.change("replies", reply_id, **KEPT)

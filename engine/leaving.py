@@ -2,33 +2,65 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.tools import ToolException
 from langgraph.errors import GraphBubbleUp
+from pydantic import ValidationError
 
 from ..tools.gated import NotDone
+from ..tools.vault import open_vault
 from .errors import said
 from .outcome import Failed, InDoubt, Outcome
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
     from ..tools.gated import Ask
     from .call import Call
 
+_SHOWN: Final = 120
+"""Characters of a result that an error shows."""
 REPEATABLE = frozenset({"again", "same_key"})
 """Recoveries of calls that may be started again after they broke off."""
 
 
 def packed(ask: Ask, value: Any) -> Any:
-    """The pair of a tool that answers with content and artifact as JSON has it: a list."""
+    """The result as it is stored: of a declared type as JSON, if it fits; a pair as a list."""
+    kind = open_vault(ask.tool.vault_key).returns
+    if kind is not None:
+        with suppress(Exception):  # whatever a tool returns, the call happened and is written down
+            return kind.dump_python(kind.validate_python(value), mode="json")
     pair = ask.tool.response_format == "content_and_artifact" and type(value) is tuple
     return list(value) if pair else value
 
 
 def unpacked(ask: Ask, value: Any) -> Any:
-    """The pair again, as LangChain wants it."""
+    """The stored result as LangChain wants it.
+
+    Raises:
+        ToolException: it is not what the tool declares; nothing is to be built on it.
+    """
+    kind = open_vault(ask.tool.vault_key).returns
+    if kind is not None:
+        _check_seam(ask.tool.name, kind, value)
     pair = ask.tool.response_format == "content_and_artifact" and type(value) is list
     return tuple(value) if pair else value
+
+
+def _check_seam(tool: str, kind: TypeAdapter[Any], value: Any) -> None:
+    try:
+        kind.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "/".join(map(str, first["loc"])) or "the result"
+        declared = kind.json_schema().get("title") or kind.json_schema().get("type", "another type")
+        raise ToolException(
+            f"{tool} declares {declared} and gave {shorten(repr(value), _SHOWN)}: {where}: "
+            f"{first['msg']}. The call was made and its result is recorded; do not go on from it."
+        ) from None
 
 
 def left(call: Call, error: BaseException) -> Outcome:

@@ -10,7 +10,7 @@ from langchain_core.tools import BaseTool, InjectedToolCallId, StructuredTool, T
 from langchain_core.tools import tool as langchain_tool
 from langchain_core.tools.base import get_all_basemodel_annotations
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
-from pydantic import create_model
+from pydantic import PydanticUserError, TypeAdapter, create_model
 
 from .effect import Effect
 from .gated import GatedTool, Refused
@@ -43,6 +43,7 @@ def tool(
     idempotent: bool = False,
     key_life: timedelta | None = None,
     send_within: timedelta = SEND_WITHIN,
+    returns: Any = None,
     version: str = "1",
     name: str | None = None,
     description: str | None = None,
@@ -90,6 +91,7 @@ def gate(
     idempotent: bool = False,
     key_life: timedelta | None = None,
     send_within: timedelta = SEND_WITHIN,
+    returns: Any = None,
     version: str = "1",
 ) -> GatedTool:
     """Put any LangChain tool behind the gate. Without a declared effect it is irreversible.
@@ -110,6 +112,8 @@ def gate(
         key_life: how long that service knows a key; after it the call is in doubt as any other.
         send_within: how long after its start a call may still reach its target. Before that is over
             neither `verify` nor a person is believed that it did not happen.
+        returns: the type of the result. One that does not fit is recorded as it is, and the agent
+            gets an error that says so.
         version: raise it when the body comes to do something else.
 
     Raises:
@@ -120,6 +124,7 @@ def gate(
     inner = _with_schema(inner)
     _check_no_secret(inner)
     taken_back = Undo.of(undo)
+    result = _result_type(inner, returns)
     spec = ToolSpec.of(
         name=inner.name,
         description=inner.description,
@@ -131,6 +136,7 @@ def gate(
         version=version,
         send_within=send_within,
         key_life=key_life,
+        returns=result.json_schema() if result else None,
     )
     body = Body(
         run=_sync_body(inner),
@@ -142,6 +148,7 @@ def gate(
         fingerprint=fingerprint,
         injected=_given_by_the_framework(inner),
         spec=spec,
+        returns=result,
     )
     return _shell(inner, body)
 
@@ -236,6 +243,24 @@ def _effect(name: str, declared: Declared) -> Effect | EffectRule | None:
             f"Tool '{name}' declares the effect '{declared}'. "
             "An effect is read, reversible or irreversible."
         ) from None
+
+
+def _result_type(inner: BaseTool, returns: Any) -> TypeAdapter[Any] | None:
+    if returns is None:
+        return None
+    if inner.response_format != "content":
+        raise ToolDeclarationError(
+            f"Tool '{inner.name}' gives content and an artifact, so its result has no one type. "
+            "Leave returns=… out."
+        )
+    try:
+        kind: TypeAdapter[Any] = TypeAdapter(returns)
+        kind.json_schema()
+    except PydanticUserError as error:
+        raise ToolDeclarationError(
+            f"Tool '{inner.name}' declares a result that has no JSON schema: {error.message}"
+        ) from None
+    return kind
 
 
 def _with_schema(inner: BaseTool) -> BaseTool:

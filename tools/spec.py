@@ -34,8 +34,9 @@ class ToolDeclarationError(ValueError):
 class ToolSpec:
     """A tool's name, version, arguments, and how its effect is known.
 
-    `version` is the first 16 hex digits of a SHA-256 over name, schema, effect and the version that
-    its author gave it: an approval given for one version does not cover another.
+    `version` is the first 16 hex digits of a SHA-256 over name, schema, effect, the result's schema
+    where one is declared, and the version that its author gave it: an approval given for one
+    version does not cover another.
 
     Attributes:
         send_within: how long after its start a call may still reach its target; before that is over
@@ -68,6 +69,7 @@ class ToolSpec:
         version: str,
         send_within: timedelta = SEND_WITHIN,
         key_life: timedelta | None = None,
+        returns: Mapping[str, Any] | None = None,
     ) -> ToolSpec:
         """Check a declaration and give it its version.
 
@@ -102,6 +104,7 @@ class ToolSpec:
             "undo": _undo_in_version(undo),
             "idempotent": idempotent,
             "version": version,
+            **({"returns": dict(returns)} if returns is not None else {}),
         }
         digest = hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:16]
         life = (key_life or KEY_LIFE) if idempotent else None

@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from pydantic import TypeAdapter
+
     from .spec import ToolSpec
     from .undo import Undo
 
@@ -31,7 +33,7 @@ class Body:
     """The functions behind a tool. `run` or `arun` is there, or both.
 
     `run` and `arun` take the typed arguments and what the framework passes beside them (`config`,
-    `run_manager`).
+    `run_manager`). `returns` is the type of the result, where the tool declares one.
     """
 
     run: Callable[..., Any] | None
@@ -43,6 +45,7 @@ class Body:
     fingerprint: Callable[..., Any] | None
     injected: frozenset[str]
     spec: ToolSpec
+    returns: TypeAdapter[Any] | None = None
 
 
 _bodies: WeakKeyDictionary[Key, Body] = WeakKeyDictionary()

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from .engine.client import Client
     from .engine.limits import Limits
     from .tools import gate, tool
+    from .tools.questions import ask_human
 
-__all__ = ["Agent", "Client", "Limits", "gate", "tool"]
+__all__ = ["Agent", "Client", "Limits", "ask_human", "gate", "tool"]
 
 __getattr__ = late(
     __name__,
@@ -21,6 +22,7 @@ __getattr__ = late(
         "Agent": ".engine.agent",
         "Client": ".engine.client",
         "Limits": ".engine.limits",
+        "ask_human": ".tools.questions",
         "gate": ".tools",
         "tool": ".tools",
     },

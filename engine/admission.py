@@ -12,13 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from ..tools.gated import Refused, serving_call
+from ..tools.questions import is_question
 from . import call_writes, journal
 from .allowance import Allowance
 from .begun import Begun, Considered
 from .call import Call, Place, Proposal
 from .database import execute, first_line
 from .drift import Today
-from .errors import ApprovalTooOld, CancelRequested, Conflict, DatabaseLost, Fenced
+from .errors import Ambiguous, ApprovalTooOld, CancelRequested, Conflict, DatabaseLost, Fenced
 from .judgement import judge, show
 from .lapse import Standing
 from .lease import clock
@@ -26,7 +27,7 @@ from .leaving import REPEATABLE
 from .lifecycle import CallState
 from .outcome import Failed, Succeeded
 from .recovery import may_start_again
-from .refusal import refusal
+from .refusal import refusal, unanswered
 from .state_before import is_kept, keep
 from .stops import RunStopped
 
@@ -126,6 +127,9 @@ class Admission:
             GraphInterrupt: it waits for a person.
             RunStopped: the run goes no further.
         """
+        if ask.batch is not None and ask.batch.is_held:
+            self._hold_back(self._checked(ask), *placed)
+            raise Refused(f"{ask.tool.name} did not run yet: first all of its batch is decided.")
         call = self.consider(ask, placed)
         step = call.step
         if step is not None and not step.is_whole:
@@ -181,7 +185,7 @@ class Admission:
 
     def _declared(self, ask: Ask) -> Ask:
         """The call with the tool as the agent declares it, whatever a copy of it says of itself."""
-        tool = self._agent.tools.get(ask.tool.name)
+        tool = self._agent.tool(ask.tool.name)
         if tool is None or tool.vault_key is not ask.tool.vault_key:
             raise Refused(
                 f"{ask.tool.name} did not run: agent {self._agent.name} has no such tool."
@@ -265,7 +269,7 @@ class Admission:
         What rides is written before: the journal has a run's calls in the order of their causes.
         """
         place, key = placed
-        try:
+        with self._transacting():
             self._hold_on()
             call = self._db.retry(lambda conn: journal.find(conn, self._hold, key))
             while True:
@@ -277,6 +281,31 @@ class Admission:
                 if not isinstance(step, Call):
                     return step
                 call, judgement = step, None
+
+    def _hold_back(self, ask: Ask, place: Place, key: bytes) -> None:
+        """Ask a person for a call that needs one, and start nothing, whatever was decided.
+
+        Raises:
+            GraphInterrupt: it waits.
+        """
+        with self._transacting():
+            self._hold_on()
+            call = self._db.retry(lambda conn: journal.find(conn, self._hold, key))
+            while call is None or _to_revise(call):
+                judgement = self._judge(ask, _asked_for(ask, call))
+                if not (judgement.is_for_review or is_question(ask.tool)):
+                    return
+                call = self._request(ask, place, key, call, judgement)
+            if call.state is CallState.WAITING:
+                self._gate.park(place, call)
+            if is_question(ask.tool) and call.state is not CallState.SUCCEEDED:
+                self._unanswered(call)
+
+    @contextmanager
+    def _transacting(self) -> Iterator[None]:
+        """A cancelled run, and a database that is away, say so in the gate's own words."""
+        try:
+            yield
         except CancelRequested as stop:
             self._gate.halt(stop)
             raise RunStopped(str(stop)) from None
@@ -300,14 +329,27 @@ class Admission:
     def _propose(
         self, ask: Ask, place: Place, key: bytes, before: Call | None, judgement: Judgement | None
     ) -> Begun | Call:
-        if before is not None:
-            judgement = self._judge(ask, before.edited_args or before.args)
-        judgement = judgement or self._judge(ask, ask.args)
+        if before is not None or judgement is None:
+            judgement = self._judge(ask, _asked_for(ask, before))
+        if not judgement.is_allowed:
+            return self._request(ask, place, key, before, judgement)
+        proposal = self._counted(ask, place, key, before, judgement)
+        return self._start_allowed(ask, place, proposal, judgement)
+
+    def _counted(
+        self, ask: Ask, place: Place, key: bytes, before: Call | None, judgement: Judgement
+    ) -> Proposal:
+        """The next revision of a call, counted."""
         revision = 1 if before is None else before.revision + 1
         proposal = self._proposal(ask, place, key, revision, judgement)
         self._count(proposal)
-        if judgement.is_allowed:
-            return self._start_allowed(ask, place, proposal, judgement)
+        return proposal
+
+    def _request(
+        self, ask: Ask, place: Place, key: bytes, before: Call | None, judgement: Judgement
+    ) -> Call:
+        """T1 of a call that does not run by itself."""
+        proposal = self._counted(ask, place, key, before, judgement)
         shown = show(ask.tool, judgement)
         today = Today(ask.tool.spec, judgement, shown.fingerprint)
         changes = self._standing.lapsed_by(before, today) if before else ()
@@ -369,7 +411,16 @@ class Admission:
                 return self._recover(ask, place, call)
             case CallState.FAILED | CallState.ABANDONED:
                 raise ToolException(call.error or f"{call.tool} failed.")
+        if is_question(ask.tool):
+            return self._unanswered(call)
         raise Refused(refusal(self._db, self._hold.tenant, call))
+
+    def _unanswered(self, call: Call) -> Succeeded:
+        found = unanswered(self._db, self._hold.tenant, call, self._agent.asking)
+        if isinstance(found, Ambiguous):
+            self._gate.halt(found)
+            raise RunStopped(str(found))
+        return found
 
     def _start_approved(self, ask: Ask, place: Place, call: Call) -> Begun | Call:
         """Start what was approved, if all is still as it was; else the call, to be asked anew."""
@@ -416,6 +467,11 @@ class Admission:
         broke_off = "Its worker was lost after it started and before it reported."
         self._recovery.take_over(ask, call, broke_off)
         return self._found(call.key, call.tool)
+
+
+def _asked_for(ask: Ask, before: Call | None) -> bytes:
+    """The arguments to judge: as they were edited, or are asked for again."""
+    return ask.args if before is None else before.edited_args or before.args
 
 
 def _to_revise(call: Call) -> bool:

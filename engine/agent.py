@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import re
 import sys
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from langgraph.pregel import Pregel
 
 from ..policies.evaluator import Policy, ToolShape, default_policy_text
 from ..tools import GatedTool, ToolSpec
+from ..tools.questions import BUILT_IN
+from .asking import Asking
 from .digest import canonical
 from .errors import UsageError
 from .inner_graphs import inner_graphs
@@ -39,6 +42,11 @@ class Agent:
         tools: the gated tools that the graph may call; a call of any other is refused.
         limits: caps of each run.
         policy: Cedar text, or the path of a `.cedar` file; the default set without it.
+        on_ambiguity: what a question does: `ask` puts it to a person, `exit` ends the run.
+        asks: the groups of reviewers who may answer.
+        answer_within: how long there is to answer.
+        on_deadline: what happens after that: `exit` ends the run as ambiguous, `{"answer": …}` is
+            the answer that then counts.
 
     Raises:
         UsageError: a name that is not plain, a tool that is not gated or named twice.
@@ -53,6 +61,10 @@ class Agent:
         tools: Iterable[GatedTool],
         limits: Limits | None = None,
         policy: str | Path | None = None,
+        on_ambiguity: str = "ask",
+        asks: Iterable[str] = ("on-call",),
+        answer_within: timedelta = timedelta(hours=24),
+        on_deadline: str | Mapping[str, str] = "exit",
     ) -> None:
         if not _NAME.fullmatch(name):
             raise UsageError(
@@ -60,6 +72,13 @@ class Agent:
             )
         self.name = name
         self.limits = limits or Limits()
+        self.asking = Asking.of(
+            name,
+            on_ambiguity=on_ambiguity,
+            asks=asks,
+            answer_within=answer_within,
+            on_deadline=on_deadline,
+        )
         self.tools = _by_name(name, tools)
         self._graph = graph
         shapes = [ToolShape(spec.name, spec.schema) for spec in self.specs]
@@ -69,6 +88,10 @@ class Agent:
     def specs(self) -> list[ToolSpec]:
         """What each tool says of itself."""
         return [tool.spec for tool in self.tools.values()]
+
+    def tool(self, name: str) -> GatedTool | None:
+        """What the graph may call by that name: a tool of the agent's, or a built-in question."""
+        return self.tools.get(name) or BUILT_IN.get(name)
 
     @cached_property
     def compiled(self) -> Pregel[Any, Any, Any, Any]:
@@ -156,7 +179,7 @@ class Agent:
 
     @cached_property
     def shape(self) -> str:
-        """SHA-256 in hex over the graph with its subgraphs, and the tools.
+        """SHA-256 in hex over the graph with its subgraphs, the tools, and what a question does.
 
         A run can go on where it is the same: what it stored means the same, its limits are in its
         own row, and its calls are judged by the policy of the day, approved ones once more.
@@ -167,6 +190,7 @@ class Agent:
             "nodes": sorted(graph.nodes),
             "edges": sorted([e.source, e.target, bool(e.conditional)] for e in graph.edges),
             "tools": {spec.name: spec.version for spec in self.specs},
+            "asking": self.asking.as_json(),
         }
         return hashlib.sha256(canonical(content)).hexdigest()
 

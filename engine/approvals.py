@@ -12,6 +12,7 @@ from .errors import Conflict, InvalidDecision
 from .hold import Hold
 from .lifecycle import ApprovalKind, ApprovalState, CallState, DecisionKind, Exit, RunStatus
 from .outcome import success
+from .questions import QUESTIONS, settle_question
 from .requests import use_up
 from .rollback_decisions import is_undos_doubt, settle_doubt, settle_plan
 from .runs import end
@@ -55,6 +56,8 @@ def settle(conn: Connection, answer: Answer, asked: Row[Any]) -> ApprovalState:
         return settle_doubt(conn, answer, asked)
     if asked.kind == ApprovalKind.IN_DOUBT:
         state = _settle_doubt(conn, answer, asked)
+    elif asked.kind in QUESTIONS and state is ApprovalState.APPROVED:
+        state = settle_question(conn, answer, asked)
     else:
         _move_call(conn, answer.tenant, asked, CallState(state), f"reviewer:{by}", answer.reason)
     wake(

@@ -15,6 +15,7 @@ from .database import execute, storable
 from .digest import canonical
 from .errors import AlreadyDecided, InvalidDecision, NotAReviewer, NotFound, StaleDigest
 from .lifecycle import ApprovalKind, ApprovalState, DecisionKind
+from .questions import QUESTIONS, check_answer
 from .runs import hint
 from .tool_arguments import fit_schema
 
@@ -32,6 +33,8 @@ _CLOSED_MEANWHILE = ("IL003", "IL004")
 
 _ALLOWED: Mapping[ApprovalKind, frozenset[DecisionKind]] = {
     ApprovalKind.CALL: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EDIT}),
+    ApprovalKind.QUESTION: frozenset({DecisionKind.ANSWER, DecisionKind.REJECT}),
+    ApprovalKind.CONFLICT: frozenset({DecisionKind.ANSWER, DecisionKind.REJECT}),
     ApprovalKind.IN_DOUBT: frozenset({DecisionKind.ANSWER}),
     ApprovalKind.VERSION: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT}),
     ApprovalKind.ROLLBACK: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT}),
@@ -161,6 +164,8 @@ def _check_answer(conn: Connection, answer: Answer, asked: Row[Any]) -> bytes | 
         )
     if kind is ApprovalKind.LIMIT:
         raising.check(conn, answer, asked)
+    elif answer.kind is DecisionKind.ANSWER and kind in QUESTIONS:
+        check_answer(answer.answer, asked)
     elif answer.kind is DecisionKind.ANSWER:
         approvals.check_attestation(answer.answer, asked)
     if answer.kind is DecisionKind.ANSWER:

@@ -47,6 +47,10 @@ class Swallowed(InterlockError):
     """A node went on although a call of it waits; the run cannot be trusted any more."""
 
 
+class Ambiguous(InterlockError):
+    """Something is not clear, and no person's answer is to be had; nothing is guessed."""
+
+
 class ApprovalTooOld(Conflict):
     """The approval's window was over when its call was about to start. Nothing was written."""
 

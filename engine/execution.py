@@ -19,17 +19,18 @@ from pydantic_core import to_jsonable_python
 
 from ..tools.gated import current_gate
 from .calls_made import CallsMade
-from .errors import CancelRequested, DatabaseLost, Fenced, Postponed, Swallowed, said
+from .errors import Ambiguous, CancelRequested, DatabaseLost, Fenced, Postponed, Swallowed, said
 from .gate import RunGate
 from .lifecycle import Exit
 from .limits import LimitReached
 from .outbox import Outbox
+from .progress import Progress
 from .replies import Replies, current_replies
 from .saver import StepSaver
 from .stops import RunStopped, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
     from uuid import UUID
 
@@ -47,6 +48,14 @@ log = structlog.get_logger()
 
 _INTERRUPTED = frozenset({ERROR, INTERRUPT})
 """What a task writes that did not return."""
+_EXITS: Mapping[type[Stop], Exit] = {
+    Ambiguous: Exit.AMBIGUOUS,
+    CancelRequested: Exit.CANCELLED,
+}
+_STALLED = (
+    "The run makes no progress: it went round the same steps {} times, nothing new came of it, and "
+    "it began again. It was stopped where it was."
+)
 _GRACE = 10.0
 """Seconds that calls in flight get to report after the run was stopped."""
 
@@ -103,19 +112,28 @@ class Execution:
         self._interrupted = False
         self._threads = threads
         self._made = CallsMade()
+        self._progress = Progress(claim.limits.repeats)
         self._outbox = Outbox(commit, claim.hold, claim.usage, partial(lease.is_good, term))
         self._replies = Replies(claim.hold, self._outbox, self._calls_around)
         self.gate = RunGate(
-            db, agent, claim, lease, term, self._outbox, self._made, self._replies, threads, spool
+            db,
+            agent,
+            claim,
+            lease,
+            term,
+            self._outbox,
+            self._made,
+            self._replies,
+            self._progress,
+            threads,
+            spool,
         )
         self._saver = StepSaver(
             commit,
             claim.hold.tenant,
             outbox=self._outbox,
             is_first=claim.hold.epoch == 1,
-            step_done=self._count_step,
-            task_done=self._check_task,
-            step_stored=self._replies.step_stored,
+            watch=self,
         )
 
     def drain(self) -> None:
@@ -146,13 +164,24 @@ class Execution:
     def _calls_around(self, call_id: UUID) -> list[Call]:
         return self.gate.calls_around(call_id)
 
-    def _count_step(self) -> None:
+    def step_read(self, ns: str, metadata: Mapping[str, Any]) -> None:
+        """Go on counting what came of nothing from where the run was."""
+        self._progress.recall(ns, metadata)
+
+    def step_stored(self, ns: str) -> None:
+        """Forget the replies that a step holds the outcome of."""
+        self._replies.step_stored(ns)
+
+    def step_done(self, ns: str, after: str | None) -> Mapping[str, Any]:
         """One more step, if there is one left and the run goes on."""
         allowed = self.claim.limits.steps
         if self.gate.stop is None and not self._outbox.count_step(allowed):
             self.gate.halt(LimitReached("steps", allowed, "it was stopped where it was."))
+        if self._progress.step(ns, after) and self.gate.stop is None:
+            self.gate.halt(Ambiguous(_STALLED.format(self._progress.rounds)))
         if self.gate.stop is not None:
             raise RunStopped(str(self.gate.stop))
+        return self._progress.stored(ns)
 
     def _time_is_up(self, limit: str) -> None:
         allowed = getattr(self.claim.limits, limit)
@@ -190,8 +219,11 @@ class Execution:
                 return self._out_of_steps()
         return await self._after(graph, config, output)
 
-    def _check_task(self, task_id: str, wrote: Sequence[str]) -> None:
+    def task_done(
+        self, ns: str, after: str, task_id: str, writes: Sequence[tuple[str, Any]]
+    ) -> None:
         """Refuse the result of a task that returned although one of its calls waits."""
+        wrote = [channel for channel, _ in writes]
         self._interrupted = self._interrupted or INTERRUPT in wrote
         if self.gate.parked.get(task_id) and not _INTERRUPTED.intersection(wrote):
             swallowed = Swallowed(
@@ -203,6 +235,8 @@ class Execution:
             raise RunStopped(str(swallowed))
         if any(channel not in WRITES_IDX_MAP for channel in wrote):
             self._replies.task_done(task_id)
+        if not _INTERRUPTED.intersection(wrote):
+            self._progress.wrote(ns, after, writes)
 
     async def _after(self, graph: Any, config: Any, output: Any) -> Ending:
         await self._outbox.flush()
@@ -260,8 +294,8 @@ def _stopped(stop: Stop) -> Ending:
     match stop:
         case LimitReached():
             return Ended(Exit.LIMIT_REACHED, str(stop), reached=stop)
-        case CancelRequested():
-            return Ended(Exit.CANCELLED, str(stop))
+        case Ambiguous() | CancelRequested():
+            return Ended(_EXITS[type(stop)], str(stop))
         case DatabaseLost():
             log.warning("execution.database_lost", error=str(stop))
             return Released(str(stop), delay=1.0)

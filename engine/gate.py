@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .database import Database
     from .lease import Lease
     from .outbox import Outbox
+    from .progress import Progress
     from .replies import Replies
     from .runs import Claim
     from .spool import Spool
@@ -83,6 +84,7 @@ class RunGate:
         outbox: Outbox,
         made: CallsMade,
         replies: Replies,
+        progress: Progress,
         threads: Executor,
         spool: Spool | None,
     ) -> None:
@@ -91,6 +93,7 @@ class RunGate:
         self._lease = lease
         self._outbox = outbox
         self._replies = replies
+        self._progress = progress
         self._threads = threads
         self._spool = spool
         self._began = time.monotonic()
@@ -166,6 +169,8 @@ class RunGate:
 
         A read that needs no look at the database has none, and is simply broken off.
         """
+        if ask.batch is not None and ask.batch.is_held:
+            return await asyncio.to_thread(self.ask, ask)
         arun = open_vault(ask.tool.vault_key).arun
         self._replies.ride()
         with self._occupied(), self._stopping():
@@ -368,6 +373,7 @@ class RunGate:
 
     def _told(self, step: Begun, outcome: Outcome) -> Any:
         """The outcome as the graph gets it."""
+        self._progress.called(step.call.tool, step.call.args, outcome)
         if isinstance(outcome, Succeeded):
             return outcome.value
         if isinstance(outcome, InDoubt):

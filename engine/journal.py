@@ -19,7 +19,7 @@ from .database import execute
 from .doubt import doubt, note, withdraw
 from .errors import ApprovalTooOld, CancelRequested, Conflict, Fenced
 from .hold import Hold, fence
-from .lifecycle import ApprovalKind, ApprovalState, CallState
+from .lifecycle import ApprovalState, CallState
 from .outcome import Failed, InDoubt, Outcome, Succeeded
 from .requests import request_approval
 
@@ -140,7 +140,7 @@ def _request(
         conn,
         hold,
         approval_id=approval_id,
-        kind=ApprovalKind.CALL,
+        kind=shown.kind,
         call_id=call_id,
         digest=digest,
         headline=shown.headline,

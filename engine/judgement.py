@@ -13,8 +13,10 @@ from pydantic import ValidationError
 from ..policies.evaluator import Principal, Request
 from ..policies.verdict import Outcome, Verdict
 from ..tools.gated import NotExact
+from ..tools.questions import is_conflict, is_question
 from ..tools.vault import open_vault
 from . import target
+from .lifecycle import ApprovalKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +49,11 @@ class Judgement:
         return self.verdict.outcome is Outcome.ALLOW
 
     @property
+    def is_for_review(self) -> bool:
+        """Whether a person decides."""
+        return self.verdict.outcome is Outcome.REVIEW
+
+    @property
     def is_forbidden(self) -> bool:
         """Whether it does not run, whoever approves."""
         return self.verdict.outcome is Outcome.FORBID
@@ -65,6 +72,8 @@ def judge(
         where = "/".join(map(str, first["loc"])) or "arguments"
         return _forbid(agent, tool, args, f"{where}: {first['msg']}, so the call cannot run.")
     classification = tool.spec.classify(json.loads(args))  # a copy: a rule is the author's code
+    if is_question(tool):
+        return Judgement(args, typed, classification, agent.asking.verdict(agent.policy.digest))
     request = Request(
         tool=tool.name,
         args=json.loads(args),
@@ -88,6 +97,7 @@ class Shown:
     headline: str
     preview: Mapping[str, Any] | None
     fingerprint: bytes | None = None
+    kind: ApprovalKind = ApprovalKind.CALL
 
 
 def show(tool: GatedTool, judgement: Judgement) -> Shown:
@@ -97,7 +107,13 @@ def show(tool: GatedTool, judgement: Judgement) -> Shown:
     # first, so that what changes while the rest is measured is noticed before the call starts
     fingerprint = target.measure(tool, public(tool, judgement.typed))
     headline = _headline(tool, json.loads(judgement.args), judgement.typed)
-    return Shown(headline, _preview(tool, judgement.typed), fingerprint)
+    return Shown(headline, _preview(tool, judgement.typed), fingerprint, _kind(tool))
+
+
+def _kind(tool: GatedTool) -> ApprovalKind:
+    if not is_question(tool):
+        return ApprovalKind.CALL
+    return ApprovalKind.CONFLICT if is_conflict(tool) else ApprovalKind.QUESTION
 
 
 def public(tool: GatedTool, typed: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from langgraph.runtime import get_runtime
 
 from ..tools.gated import OutsideRun, Refused
+from ..tools.questions import is_question
 from .call import Place
 from .digest import call_key
 
@@ -48,14 +49,19 @@ class Places:
                 f"'{min(around)}', which has a retry policy, and would be repeated with it. "
                 "Put the policy on the inner nodes."
             )
-        seen = (info.task_id, info.node_attempt, ask.tool_call_id, ask.tool.name, ask.args)
+        task_id, ns = info.task_id, info.checkpoint_ns
+        if ask.batch is not None:
+            ns, task_id = ns.rpartition("|")[0], f"batch:{ask.batch.name}"
+        # a model that is asked again asks the same question under another id
+        tool_call_id = None if is_question(ask.tool) else ask.tool_call_id
         with self._lock:
+            seen = (info.task_id, info.node_attempt, tool_call_id, ask.tool.name, ask.args)
             ordinal = self._alike[seen]
             self._alike[seen] += 1
-        place = Place(info.checkpoint_ns, info.task_id, ask.tool_call_id)
+        place = Place(info.checkpoint_ns, info.task_id, tool_call_id)
         key = call_key(
-            ns=place.ns,
-            task_id=place.task_id,
+            ns=ns,
+            task_id=task_id,
             tool_call_id=place.tool_call_id,
             tool=ask.tool.name,
             args=ask.args,

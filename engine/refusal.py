@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from ..tools.gated import Refused
 from .database import execute
+from .errors import Ambiguous
 from .lifecycle import CallState
+from .outcome import Succeeded, success
 
 if TYPE_CHECKING:
+    from .asking import Asking
     from .call import Call
     from .database import Database
 
@@ -26,6 +31,33 @@ def refusal(db: Database, tenant: str, call: Call) -> str:
                 "that is not a rejection."
             )
     return f"{call.tool} did not run. It was {call.state}."
+
+
+def unanswered(db: Database, tenant: str, call: Call, asking: Asking) -> Succeeded | Ambiguous:
+    """What a question comes to that nobody answered: the fallback, or the end of the run.
+
+    Raises:
+        Refused: it was no question that could be asked.
+    """
+    if call.state is CallState.FORBIDDEN and asking.is_asked:
+        raise Refused(refusal(db, tenant, call))
+    if call.state is CallState.EXPIRED and asking.fallback is not None:
+        return success({"answer": asking.fallback, "answered_by": None})
+    return Ambiguous(_why_ambiguous(db, tenant, call))
+
+
+def _why_ambiguous(db: Database, tenant: str, call: Call) -> str:
+    """Why a run ends over a question, with the question."""
+    question = json.loads(call.args).get("question", "")
+    match call.state:
+        case CallState.FORBIDDEN:
+            return f"Something was not clear, and nobody is asked in such a case: {question}"
+        case CallState.REJECTED:
+            by, reason = _closing(db, tenant, call)
+            return f"{by} did not answer: {question} The reason given: {reason}"
+        case CallState.EXPIRED:
+            return f"Nobody answered in time: {question}"
+    return f"The question was {call.state}: {question}"
 
 
 def _closing(db: Database, tenant: str, call: Call) -> tuple[str, str]:

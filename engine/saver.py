@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .group_commit import GroupCommit, Write
     from .outbox import Outbox
     from .step_rows import Reading
+    from .watch import Watch
 
     T = TypeVar("T")
 
@@ -63,10 +64,7 @@ class StepSaver(BaseCheckpointSaver[float]):
 
     Args:
         is_first: whether nobody executed this run before, so that nothing is stored of it yet.
-        step_done: called for each finished superstep; raises where there may be no further one.
-        task_done: called with a task's id and the channels it wrote; raises to refuse them.
-        step_stored: called with its graph's namespace once the checkpoint of a superstep is stored,
-            or on its way with all that is to be stored after it.
+        watch: told what is read and done; it may refuse that, and say more of a step.
     """
 
     def __init__(
@@ -77,9 +75,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         outbox: Outbox | None = None,
         serde: SerializerProtocol | None = None,
         is_first: bool = False,
-        step_done: Callable[[], None] = lambda: None,
-        task_done: Callable[[str, Sequence[str]], None] = lambda _, __: None,
-        step_stored: Callable[[str], None] = lambda _: None,
+        watch: Watch | None = None,
     ) -> None:
         super().__init__(serde=serde)
         self._group = commit
@@ -87,9 +83,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         self._outbox = outbox
         self._buffer = StepBuffer(remember=outbox is not None)
         self._is_first = is_first
-        self._step_done = step_done
-        self._task_done = task_done
-        self._step_stored = step_stored
+        self._watch = watch
         if outbox is not None:
             outbox.also(self._buffer.loose)
 
@@ -161,24 +155,27 @@ class StepSaver(BaseCheckpointSaver[float]):
         metadata: CheckpointMetadata,
         changed: ChannelVersions,
     ) -> tuple[Place, Write]:
-        if metadata.get("source") == "loop" and metadata.get("step", 0) >= 1:
-            self._step_done()
         place = self._place(config, checkpoint["id"])
         parent = get_checkpoint_id(config)
+        is_step = metadata.get("source") == "loop" and metadata.get("step", 0) >= 1
+        if self._watch is not None and is_step:
+            more: Any = self._watch.step_done(place.ns, parent)
+            metadata = {**metadata, **more}
         before = None if parent is None else self._place(config, parent)
         write = self._buffer.put(self.serde, place, before, config, checkpoint, metadata, changed)
         return place, write
 
     def _stored(self, place: Place, metadata: CheckpointMetadata) -> None:
-        if metadata.get("source") == "loop":
-            self._step_stored(place.ns)
+        if self._watch is not None and metadata.get("source") == "loop":
+            self._watch.step_stored(place.ns)
 
     def _kept(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, path: str
     ) -> bool:
         """Take a task's writes in; whether to store them at once."""
-        self._task_done(task_id, [channel for channel, _ in writes])
         place = self._place(config, config["configurable"]["checkpoint_id"])
+        if self._watch is not None:
+            self._watch.task_done(place.ns, place.step, task_id, writes)
         cannot_wait = self._buffer.keep(self.serde, place, writes, task_id, path)
         if self._outbox is not None and not cannot_wait:
             self._outbox.flush_in(_LINGER)
@@ -349,6 +346,8 @@ class StepSaver(BaseCheckpointSaver[float]):
         is_ours = self._outbox is not None
         (found,) = yield from read_tuples(self.serde, [step], with_heads=is_ours)
         self._buffer.remember(step.place, found.heads)
+        if self._watch is not None:
+            self._watch.step_read(ns, found.tuple.metadata)
         return found.tuple
 
     def _steps(

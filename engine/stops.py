@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from langgraph.errors import GraphBubbleUp
 
-from .errors import CancelRequested, DatabaseLost, Fenced, Postponed, Swallowed
+from .errors import Ambiguous, CancelRequested, DatabaseLost, Fenced, Postponed, Swallowed
 from .limits import LimitReached
 
 
@@ -12,6 +12,6 @@ class RunStopped(GraphBubbleUp):
     """The run goes no further; why is in the gate's `stop`."""
 
 
-ENDS = (LimitReached, CancelRequested, Swallowed)
+ENDS = (Ambiguous, LimitReached, CancelRequested, Swallowed)
 """Stops after which the run ends; after the others somebody takes it up again."""
-Stop = LimitReached | CancelRequested | DatabaseLost | Fenced | Postponed | Swallowed
+Stop = Ambiguous | LimitReached | CancelRequested | DatabaseLost | Fenced | Postponed | Swallowed

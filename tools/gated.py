@@ -71,6 +71,20 @@ class CallContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """A place that calls are asked for from twice: to hold those that wait for a person, all of
+    them before any starts, and then to run each.
+
+    Attributes:
+        name: what tells the place from any other of its graph; the same both times.
+        is_held: whether this is the first time, when nothing may start.
+    """
+
+    name: str
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One call as it comes to the gate."""
 
@@ -80,6 +94,7 @@ class Ask:
     injected: Mapping[str, Any]
     framework: Mapping[str, Any]
     tool_call_id: str | None
+    batch: Batch | None = None
 
 
 class Gate(Protocol):
@@ -94,17 +109,29 @@ class Gate(Protocol):
 
 current_gate: ContextVar[Gate | None] = ContextVar("interlock_gate", default=None)
 _current_call: ContextVar[CallContext | None] = ContextVar("interlock_call", default=None)
+_batch: ContextVar[Batch | None] = ContextVar("interlock_batch", default=None)
 _tool_call_id: ContextVar[str | None] = ContextVar("interlock_tool_call_id", default=None)
 
 
 @contextmanager
 def serving(call: CallContext) -> Iterator[None]:
     """For the gate: the block runs the body of this call."""
-    token = _current_call.set(call)
+    token, batch = _current_call.set(call), _batch.set(None)
     try:
         yield
     finally:
+        _batch.reset(batch)
         _current_call.reset(token)
+
+
+@contextmanager
+def in_batch(batch: Batch) -> Iterator[None]:
+    """Calls of the block are asked for from this place, whatever task they are asked for in."""
+    token = _batch.set(batch)
+    try:
+        yield
+    finally:
+        _batch.reset(token)
 
 
 def serving_call() -> CallContext | None:
@@ -227,7 +254,8 @@ class GatedTool(BaseTool):
         if unknown or len(args) > 1:
             raise Refused(f"{self.name} did not run: it has no argument '{', '.join(unknown)}'.")
         chosen = {names[k]: v for k, v in kwargs.items() if k in names}
-        return Ask(self, self.canonical(chosen), injected, framework, _tool_call_id.get())
+        stored, call_id = self.canonical(chosen), _tool_call_id.get()
+        return Ask(self, stored, injected, framework, call_id, _batch.get())
 
     def canonical(self, chosen: Mapping[str, Any]) -> bytes:
         """RFC 8785 bytes of arguments, keyed as in the JSON schema.

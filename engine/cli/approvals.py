@@ -117,6 +117,25 @@ def reject(approval_id: UUID, digest: str, name: str | None, reason: str, *, jso
     _print_decided(decided, reviewer, json_=json_)
 
 
+@approvals.command()
+@decision_options
+@click.option("--option", help="One of the answers that the question offers.")
+@click.option("--opinion", metavar="NAME", help="Whose opinion holds, in a conflict.")
+@click.option("--text", help="The answer in your own words.")
+def answer(
+    approval_id: UUID, digest: str, name: str | None, *, json_: bool, **forms: str | None
+) -> None:
+    """Answer a question; the run goes on with what you say."""
+    said = {form: value for form, value in forms.items() if value is not None}
+    if len(said) != 1:
+        raise UsageError("Give one of --option, --opinion and --text.")
+    with opened() as at:
+        reviewer = decider(at, name)
+        given = {"reviewer": reviewer, "digest": digest, "answer": said}
+        decided = _decide(at, approval_id, kind=DecisionKind.ANSWER, **given)
+    _print_decided(decided, reviewer, json_=json_)
+
+
 def print_approvals(found: tuple[ApprovalRow, ...], *, empty: str) -> None:
     """A table of approvals."""
     rows = [(a.id, a.kind, a.state, a.agent, a.expires_at, a.headline) for a in found]

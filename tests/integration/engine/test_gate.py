@@ -562,7 +562,7 @@ def test_each_limit_ends_a_run_at_its_number(lab: Lab, limit: str) -> None:
         lab.effects.append(str(n))
         if limit == "seconds":
             time.sleep(0.3)
-        return "ok"
+        return f"ok {len(lab.effects)}"
 
     turns = [[ask("look", {"n": 0 if limit == "repeats" else n}, str(n))] for n in range(50)]
     limits = {"calls": 100, "repeats": 100, "steps": 100, "seconds": 60, limit: 4}

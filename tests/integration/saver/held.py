@@ -161,6 +161,24 @@ class Executor:
     saver: StepSaver
 
 
+@dataclass
+class Counting:
+    """Counts steps, as an execution does."""
+
+    outbox: Outbox
+
+    def step_done(self, *_: Any) -> dict[str, Any]:
+        """One more."""
+        self.outbox.count_step(LIMIT)
+        return {}
+
+    def task_done(self, *_: Any) -> None:
+        """Fine."""
+
+    def step_read(self, *_: Any) -> None:
+        """Fine."""
+
+
 @asynccontextmanager
 async def executing(
     commit: GroupCommit,
@@ -177,7 +195,7 @@ async def executing(
         hold.tenant,
         outbox=outbox,
         is_first=is_first,
-        step_done=lambda: outbox.count_step(LIMIT),
+        watch=Counting(outbox),
     )
     try:
         yield Executor(hold, outbox, saver)

@@ -85,7 +85,9 @@ def an_approval_cannot_name_a_call_that_is_not_there(rows: Rows) -> Iterator[Non
     {
         ("call", False): (Constraint("approvals", "call_kinds_name_a_call"),),
         ("in_doubt", False): (Constraint("approvals", "call_kinds_name_a_call"),),
-        ("question", True): (Constraint("approvals", "call_kinds_name_a_call"),),
+        ("question", False): (Constraint("approvals", "call_kinds_name_a_call"),),
+        ("conflict", False): (Constraint("approvals", "call_kinds_name_a_call"),),
+        ("limit", True): (Constraint("approvals", "call_kinds_name_a_call"),),
         ("version", True): (Constraint("approvals", "call_kinds_name_a_call"),),
     }
 )
@@ -100,7 +102,7 @@ def a_kind_and_its_call_cannot_disagree(rows: Rows, kind: str, named: bool) -> I
 def an_approval_cannot_belong_to_no_run(rows: Rows) -> Iterator[None]:
     call = rows.call("in_doubt")
     yield
-    rows.ask(call, id=uuid7(), kind="question", call_id=None, run_id=uuid7())
+    rows.ask(call, id=uuid7(), kind="version", call_id=None, run_id=uuid7())
 
 
 @attack(BEGINS)

@@ -10,6 +10,7 @@ import attacks_on_calls
 import attacks_on_decisions
 import attacks_on_keys
 import attacks_on_replies
+import attacks_on_questions
 import attacks_on_rollbacks
 import attacks_on_runs
 import attacks_on_starts
@@ -27,6 +28,7 @@ MODULES = (
     attacks_on_decisions,
     attacks_on_replies,
     attacks_on_keys,
+    attacks_on_questions,
     attacks_on_rollbacks,
     attacks_on_runs,
     attacks_on_starts,

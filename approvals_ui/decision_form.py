@@ -31,11 +31,13 @@ class DecisionForm(BaseModel):
 
     csrf: str = ""
     digest: str
-    decision: Literal["approve", "reject", "happened", "not_happened", "abandon"]
+    decision: Literal["approve", "reject", "answer", "happened", "not_happened", "abandon"]
     reason: str = ""
     note: str = ""
     confirm: str = ""
     result: str = ""
+    option: str = ""
+    text: str = ""
 
     @classmethod
     def empty(cls) -> Self:
@@ -60,6 +62,9 @@ def answer_of(
         _check_confirmation(form, detail)
     elif form.decision == "reject":
         kind, reason = DecisionKind.REJECT, _reason(form, note)
+    elif form.decision == "answer":
+        kind, reason = DecisionKind.ANSWER, None
+        answer = _answer(form, detail)
     else:
         kind, reason = DecisionKind.ANSWER, note
         answer = {"abandon": True}
@@ -79,6 +84,18 @@ def answer_of(
         reason=reason,
         answer=answer,
     )
+
+
+def _answer(form: DecisionForm, detail: ApprovalDetail) -> dict[str, Any]:
+    """One of the choices, or what was written; never both, since they may differ."""
+    text = form.text.strip()
+    if bool(form.option) == bool(text):
+        both = "Choose an answer or write one, not both." if text else "The answer is missing."
+        raise InvalidDecision(f"{both} Nothing was recorded.")
+    if text:
+        return {"text": text}
+    is_conflict = detail.approval.kind == ApprovalKind.CONFLICT
+    return {"opinion" if is_conflict else "option": form.option}
 
 
 def _result(text: str) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..engine.lifecycle import ApprovalKind, ApprovalState, CallState
+from ..engine.questions import QUESTIONS
 from . import words
 from .arguments import Value, shown, value_of
 from .times import exact
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from ..engine.queries import ApprovalDetail, ApprovalRow, CallRow, DecisionRow
 
 _DID_NOT_RUN = "The call did not run."
+_DONE = {
+    ApprovalKind.IN_DOUBT: "settled this",
+    ApprovalKind.QUESTION: "answered this",
+    ApprovalKind.CONFLICT: "answered this",
+}
 _ASKED_ANEW = {ApprovalState.SUPERSEDED, ApprovalState.LAPSED}
 
 
@@ -65,7 +71,7 @@ def outcome(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Outcom
         icon=banner.icon,
         strong=banner.strong,
         more=banner.more,
-        title=f"Closed: {words.APPROVALS[state].word.lower()}",
+        title=f"Closed: {words.approval(state, asked.kind).word.lower()}",
         says=_next(state, detail),
         decided=tuple(_said(said, reviewer, now) for said in detail.decisions),
         reason=shown(reason) if reason else None,
@@ -96,13 +102,17 @@ def _expired(detail: ApprovalDetail, _by: str, at: str) -> _Banner:
         had = f"with {len(asked.approved_by)} of {asked.quorum} approvals"
     return _Banner(
         f"Expired at {at} {had}. {_left_undone(asked)}",
-        "Expired is not rejected: nobody said no. If the work is still wanted, the agent or a "
+        asked.reason
+        if asked.kind in QUESTIONS
+        else "Expired is not rejected: nobody said no. If the work is still wanted, the agent or a "
         "person must ask again, and Interlock measures again.",
         "clock",
     )
 
 
 def _rejected(detail: ApprovalDetail, by: str, at: str) -> _Banner:
+    if detail.approval.kind in QUESTIONS:
+        return _Banner(f"{by} declined to answer at {at}.", "The run ends as ambiguous.", "cross")
     return _Banner(f"{by} rejected this at {at}. {_not_run(detail.approval)}", "", "cross")
 
 
@@ -138,7 +148,7 @@ def _lapsed(detail: ApprovalDetail, _by: str, at: str) -> _Banner:
 def _went_on(detail: ApprovalDetail, by: str, at: str, now: datetime) -> _Banner:
     asked, call = detail.approval, detail.call
     doubt = call is not None and call.state == CallState.IN_DOUBT
-    done = "settled this" if asked.kind == ApprovalKind.IN_DOUBT else "approved this"
+    done = _DONE.get(ApprovalKind(asked.kind), "approved this")
     icon = "doubt" if doubt else "check"
     return _Banner(f"{by} {done} at {at}.", _fate(asked, call, now), icon, "doubt" if doubt else "")
 
@@ -159,6 +169,8 @@ def _not_run(asked: ApprovalRow) -> str:
 
 
 def _left_undone(asked: ApprovalRow) -> str:
+    if asked.kind in QUESTIONS:
+        return "Nobody answered."
     return "Nothing was undone." if asked.kind == ApprovalKind.ROLLBACK else _DID_NOT_RUN
 
 
@@ -168,6 +180,8 @@ def _fate(asked: ApprovalRow, call: CallRow | None, now: datetime) -> str:
         return "The page of the run says how far the rollback is."
     if call is None:
         return "The run goes on."
+    if asked.kind in QUESTIONS:
+        return "The run was given the answer."
     if asked.kind == ApprovalKind.IN_DOUBT:
         return {
             CallState.SUCCEEDED: "The run was told that the call happened. It was not run again.",
@@ -192,6 +206,8 @@ def _fate(asked: ApprovalRow, call: CallRow | None, now: datetime) -> str:
 
 
 def _next(state: ApprovalState, detail: ApprovalDetail) -> str:
+    if detail.approval.kind in QUESTIONS:
+        return "Nothing is waiting for you here."
     if state is ApprovalState.LAPSED and detail.successor:
         return "The call is asked for again. The new approval shows what changed."
     if state is ApprovalState.REJECTED and detail.call is not None:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..engine.lifecycle import ApprovalState, CallState
+from ..engine.questions import QUESTIONS
 from . import words
 from .times import Moment, duration, moment
 
@@ -78,7 +79,7 @@ def _calls(
         what = f"{tool}, {words.plural(len(calls), 'call')}"
         return [(first.proposed_at, Line(moment(first.proposed_at, now), "", what, "done"))]
     lines = [(call.proposed_at, _call(call, detail, now)) for call in calls]
-    ran = [call for call in calls if call.verdict == "review" and call.started_at]
+    ran = [call for call in calls if call.verdict == "review" and _has_run(call)]
     return lines + [(call.started_at or now, _ran(call, now)) for call in ran]
 
 
@@ -88,12 +89,18 @@ def _call(call: CallRow, detail: ApprovalDetail, now: datetime) -> Line:
     is_this = detail.call is not None and call.id == detail.call.id
     if call.verdict == "review":
         edited = "edited " if _was_edited(call, detail) else ""
-        what = f"{edited}{call.tool} held before it ran"
+        is_question = is_this and detail.approval.kind in QUESTIONS
+        what = f"{edited}{call.tool} {'asked' if is_question else 'held before it ran'}"
         return Line(at, "held" if is_this else "", what, "", is_strong=is_this)
     note = words.CALLS[state].word.lower()
     if call.started_at and call.finished_at:
         note += f" in {duration((call.finished_at - call.started_at).total_seconds() * 1000)}"
     return Line(at, "", call.tool, note)
+
+
+def _has_run(call: CallRow) -> bool:
+    """Whether it did something; the call of a question that was answered did not."""
+    return call.started_at is not None and not (call.effect == "read" and call.attested_by)
 
 
 def _has_lapsed(call: CallRow, detail: ApprovalDetail) -> bool:

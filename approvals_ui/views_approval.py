@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine.confirmation import to_type
 from ..engine.lifecycle import ApprovalKind, ApprovalState
 from ..engine.limits import LimitReached
+from ..engine.questions import QUESTIONS
 from ..tools.effect import Effect, Source
 from . import words
 from .arguments import ArgumentRow, Value, digest_groups, figure, rows, shown, value_of
@@ -17,6 +18,7 @@ from .run_request import request_text
 from .story import Line, known, story
 from .times import Deadline, Moment, deadline, exact, moment, span
 from .views_inbox import Quorum
+from .views_question import question_view
 from .views_rollback import plan_view
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from ..engine.accounts import Reviewer
     from ..engine.queries import ApprovalDetail, CallRow
+    from .views_question import QuestionView
     from .views_rollback import PlanView
     from .words import Badge
 
@@ -112,7 +115,7 @@ class Decision:
     """The panel of an open approval; `barred` says why this reviewer gets no form."""
 
     form: str
-    """`call`, `in_doubt`, or empty when this kind cannot be answered here."""
+    """`call`, `in_doubt`, `question`, or empty when this kind cannot be answered here."""
     barred: str
     says: str
     confirm: str | None
@@ -157,6 +160,7 @@ class ApprovalView:
     limit: tuple[tuple[str, str], ...]
     again: Again | None
     plan: PlanView | None
+    question: QuestionView | None
     is_undo: bool
     """The doubt is about an undo of the call."""
     decision: Decision | None
@@ -170,6 +174,7 @@ def view(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> ApprovalV
     is_open = state is ApprovalState.PENDING
     is_doubt = asked.kind == ApprovalKind.IN_DOUBT
     before = detail.predecessor
+    question = question_view(detail)
     order = detail.tool.schema.get("properties", {}) if detail.tool else ()
     description = detail.tool.description.strip() if detail.tool else ""
     return ApprovalView(
@@ -180,25 +185,27 @@ def view(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> ApprovalV
         is_doubt=is_doubt,
         headline=shown(asked.headline),
         title=asked.headline,
-        effect=words.EFFECTS[Effect(asked.effect)] if asked.effect else None,
+        effect=words.EFFECTS[Effect(asked.effect)] if asked.effect and not question else None,
         agent=asked.agent,
         tool=asked.tool,
         tool_says=shown(description) if description else None,
         held=moment(asked.created_at, now),
-        state=words.APPROVALS[state],
+        state=words.approval(state, asked.kind),
         is_open=is_open,
         digest=asked.digest.hex(),
         digest_short=digest_groups(asked.digest),
-        preview=None if is_doubt or call is None else preview(asked.preview),
+        preview=None if is_doubt or question or call is None else preview(asked.preview),
         asked=Asked(
             shown(request_text(run.input)),
             words.who(run.requested_by),
             moment(run.created_at, now),
         ),
-        args=rows(call.args, before.args if before else None, order) if call else (),
+        args=rows(call.args, before.args if before else None, order)
+        if call and not question
+        else (),
         edited=_edited(detail, reviewer, now),
-        canonical=shown(call.args_bytes.decode()) if call else None,
-        classified=_classified(call) if call else None,
+        canonical=shown(call.args_bytes.decode()) if call and not question else None,
+        classified=_classified(call) if call and not question else None,
         terms=_terms(detail, reviewer, now),
         story=story(detail, now),
         known=known(detail, now) if is_doubt else (),
@@ -206,6 +213,7 @@ def view(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> ApprovalV
         limit=_limit(detail),
         again=_again(detail),
         plan=_plan(detail),
+        question=question,
         is_undo=is_doubt and isinstance(asked.preview, dict) and "undo" in asked.preview,
         decision=_decision(detail, reviewer, now) if is_open else None,
         outcome=None if is_open else outcome(detail, reviewer, now),
@@ -337,7 +345,8 @@ def _decision(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Deci
     confirm = to_type(call, asked.headline) if call and is_final else None
     forms = {ApprovalKind.CALL: "call", ApprovalKind.VERSION: "call",
              ApprovalKind.ROLLBACK: "call", ApprovalKind.LIMIT: "call",
-             ApprovalKind.IN_DOUBT: "in_doubt"}  # fmt: skip
+             ApprovalKind.IN_DOUBT: "in_doubt",
+             ApprovalKind.QUESTION: "question", ApprovalKind.CONFLICT: "question"}  # fmt: skip
     return Decision(
         form=forms.get(kind, ""),
         barred=_barred(detail, reviewer, now),
@@ -376,6 +385,8 @@ def _says(detail: ApprovalDetail) -> str:
     asked = detail.approval
     if asked.kind == ApprovalKind.VERSION:
         return "If you approve, the run goes on with the changed agent. If you reject, it ends."
+    if asked.kind in QUESTIONS:
+        return "The run goes on with your answer, recorded as yours."
     if asked.kind == ApprovalKind.ROLLBACK:
         return "If you approve, the calls are undone at once, the last one first."
     if asked.kind == ApprovalKind.LIMIT and isinstance(asked.preview, dict):

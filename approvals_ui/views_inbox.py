@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..engine.lifecycle import ApprovalKind, ApprovalState
+from ..engine.questions import QUESTIONS
 from ..tools.effect import Effect
 from . import words
 from .arguments import Value, figure, shown
@@ -73,13 +74,15 @@ def row(approval: ApprovalRow, now: datetime) -> Row:
         kind=words.KINDS[ApprovalKind(approval.kind)],
         headline=shown(approval.headline),
         facts=shown(facts(measured) or approval.reason),
-        effect=words.EFFECTS[Effect(approval.effect)] if approval.effect else None,
+        effect=words.EFFECTS[Effect(approval.effect)]
+        if approval.effect and approval.kind not in QUESTIONS
+        else None,
         agent=approval.agent,
         policy=", ".join(approval.policies),
         quorum=Quorum(len(approval.approved_by), approval.quorum),
         due=deadline(approval.expires_at, now) if approval.expires_at else None,
         blocked=span(now - approval.created_at) if is_doubt else None,
-        state=words.APPROVALS[ApprovalState(approval.state)],
+        state=words.approval(ApprovalState(approval.state), approval.kind),
         closed=moment(approval.closed_at, now) if approval.closed_at else None,
         closed_by=words.who(None if approval.state == "lapsed" else approval.closed_by),
     )

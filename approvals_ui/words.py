@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..engine.lifecycle import ApprovalKind, ApprovalState, CallState, Exit, RunStatus
+from ..engine.questions import QUESTIONS
 from ..tools.effect import Effect, Source
 
 
@@ -175,6 +176,13 @@ NOUNS = {
     "edit": "edit",
     "answer": "answer",
 }
+
+
+def approval(state: ApprovalState, kind: str) -> Badge:
+    """Where an approval stands; a question is answered, not approved."""
+    if kind in QUESTIONS and state in {ApprovalState.APPROVED, ApprovalState.CONSUMED}:
+        return Badge("Answered", "check")
+    return APPROVALS[state]
 
 
 def event(name: str) -> Badge:

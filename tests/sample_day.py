@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher
 from interlock.engine import accounts
@@ -40,7 +40,11 @@ def seed(database: Database) -> dict[str, str]:
     seeds.agent("billing")
     held = _volume(seeds)
     _queue(seeds)
+    question, stage, conflict = _unclear(seeds)
     return {
+        "approval-question": f"/approvals/{question.approval_id}",
+        "approval-stage": f"/approvals/{stage.approval_id}",
+        "approval-conflict": f"/approvals/{conflict.approval_id}",
         "sign-in": "/sign-in",
         "inbox": "/approvals",
         "approval": f"/approvals/{held.approval_id}",
@@ -104,6 +108,61 @@ def _queue(seeds: Seeds) -> None:
         headline="Move booking RB-20980 to vehicle 4051",
         expires_in=None,
         minutes_ago=2,
+    )
+
+
+REASON = "The agent asks instead of guessing. If nobody answers in time, the run ends as ambiguous."
+QUESTION = {
+    "question": "Which of the two bookings of Ms Okafor on 12 May is to be moved?",
+    "options": ["RB-20418, Harbour to Airport", "RB-20431, Airport to Harbour"],
+    "confidence": 0.45,
+}
+TICKET = (
+    "Could you add a page that shows who is signed in? Since Tuesday we see logins from abroad "
+    "that none of us made."
+)
+STAGE = {
+    "question": "check refused what it got: The ticket speaks of “login”, which is no feature "
+    "request. What should it get?",
+    "options": ["security incident", "bug", "feature request"],
+    "confidence": None,
+    "given": TICKET,
+    "trail": [
+        {"stage": "classify", "value": "feature request", "confidence": 0.93, "refused": None,
+         "evidence": ["reads as a feature request"], "answered_by": None},
+        {"stage": "check", "value": None, "confidence": None, "evidence": [], "answered_by": None,
+         "refused": "The ticket speaks of “login”, which is no feature request."},
+    ],
+}  # fmt: skip
+CONFLICT = {
+    "question": "Refund or hold the claim of booking RB-20311?",
+    "because": "By the rule “majority, with a veto” there is no answer. fraud can veto, and did "
+    "not agree.",
+    "opinions": [
+        {"by": "fraud", "value": "hold", "confidence": 0.55, "refused": None,
+         "evidence": ["third claim this month", "card and name differ"]},
+        {"by": "history", "value": "refund", "confidence": 0.81, "refused": None,
+         "evidence": ["a customer for nine years"]},
+        {"by": "policy", "value": "refund", "confidence": 0.98, "refused": None,
+         "evidence": ["the waiver covers it"]},
+    ],
+}  # fmt: skip
+
+
+def unclear(seeds: Seeds, kind: str, tool: str, args: dict[str, Any], asked: str) -> Seeded:
+    """A question of a run that was asked for so."""
+    return seeds.held(
+        seeds.run(asked), kind=kind, tool=tool, args=args, headline=args["question"],
+        reason=REASON, expires_in=timedelta(hours=23, minutes=50), minutes_ago=10,
+    )  # fmt: skip
+
+
+def _unclear(seeds: Seeds) -> tuple[Seeded, Seeded, Seeded]:
+    """What agents were not sure of."""
+    return (
+        unclear(seeds, "question", "ask_human", QUESTION, "Move Ms Okafor's booking to 4417."),
+        unclear(seeds, "question", "ask_about_stage", STAGE, TICKET),
+        unclear(seeds, "conflict", "ask_about_conflict", CONFLICT, "Decide claim RB-20311."),
     )
 
 

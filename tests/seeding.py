@@ -247,11 +247,12 @@ class Seeds:
         send_within: timedelta = timedelta(milliseconds=1),
         changes: Any = None,
         version: str = VERSION,
+        kind: str = "call",
     ) -> Seeded:
-        """A call that waits for a person."""
+        """A call that waits for a person, or a question."""
         run_id = run_id or self.run()
         args = VOLUME if args is None else args
-        effect = TOOLS[tool]["effect"]
+        effect = TOOLS[tool]["effect"] if kind == "call" else "read"
         approval_id, now = uuid7(), datetime.now(UTC)
         with self.database.begin() as conn:
             call_id, digest = insert_call(
@@ -273,10 +274,11 @@ class Seeds:
                 conn,
                 "insert into approvals (tenant_id, id, kind, run_id, call_id, digest, headline,"
                 " reason, preview, reviewers, quorum, created_at, expires_at, changes) values"
-                " (:tenant, :id, 'call', :run, :call, :digest, :headline, :reason, :preview,"
+                " (:tenant, :id, :kind, :run, :call, :digest, :headline, :reason, :preview,"
                 " :reviewers, :quorum, :at, :expires, :changes)",
                 tenant=TENANT,
                 id=approval_id,
+                kind=kind,
                 run=run_id,
                 call=call_id,
                 digest=digest,

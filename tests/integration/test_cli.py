@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from interlock.engine.cli.main import COMMANDS
+from sample_day import QUESTION, unclear
 
 if TYPE_CHECKING:
     import subprocess
@@ -335,6 +336,21 @@ def test_a_held_call_ends_with_three_and_runs_only_after_it_is_approved(
     assert not (cli.folder / "deleted").exists()
     late = ["approvals", "reject", approval["approval_id"], "--digest", approval["digest"]]
     refused(cli(*late, "--as", "dana", "--reason", "no", **right), 1, "already approved by dana")
+
+
+def test_a_question_is_answered_on_the_command_line(
+    cli: CommandLine, seeds: Seeds, reviewer: Account
+) -> None:
+    question = unclear(seeds, "question", "ask_human", QUESTION, "Move her booking.")
+    answer = ["approvals", "answer", str(question.approval_id), "--as", "dana"]
+    exact = [*answer, "--digest", question.digest]
+    right = {"INTERLOCK_PASSWORD": reviewer.password}
+    refused(cli(*exact, **right), 2, "Give one of --option, --opinion and --text.")
+    refused(cli(*exact, "--text", "A", "--option", "B", **right), 2, "Give one of")
+    refused(cli(*exact, "--opinion", "fraud", **right), 1, "This is answered with")
+    decided = json.loads(fine(cli(*exact, "--text", "Neither.", "--json", **right)))
+    assert (decided["state"], decided["reviewer"]) == ("consumed", "dana")
+    assert "Neither." in fine(cli("runs", "show", str(question.run_id), "--json"))
 
 
 def test_an_approval_that_asks_again_is_shown_with_what_changed(

@@ -11,10 +11,25 @@ if TYPE_CHECKING:
     from .engine.agent import Agent
     from .engine.client import Client
     from .engine.limits import Limits
+    from .engine.patterns import Assessment, aggregate, chain, fan_out, react_agent
     from .tools import gate, tool
     from .tools.questions import ask_human
 
-__all__ = ["Agent", "Client", "Limits", "ask_human", "gate", "tool"]
+__all__ = [
+    "Agent",
+    "Assessment",
+    "Client",
+    "Limits",
+    "aggregate",
+    "ask_human",
+    "chain",
+    "fan_out",
+    "gate",
+    "react_agent",
+    "tool",
+]
+
+_PATTERNS = ("Assessment", "aggregate", "chain", "fan_out", "react_agent")
 
 __getattr__ = late(
     __name__,
@@ -25,5 +40,6 @@ __getattr__ = late(
         "ask_human": ".tools.questions",
         "gate": ".tools",
         "tool": ".tools",
+        **dict.fromkeys(_PATTERNS, ".engine.patterns"),
     },
 )

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from interlock.engine.errors import UsageError
-from langchain_core.language_models import BaseChatModel
-from langchain_core.outputs import ChatGeneration, ChatResult
+from interlock.examples.models import Scripted, choose
 
 from .script import reply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from langchain_core.messages import BaseMessage
-
-SCRIPTED = "scripted"
+    from langchain_core.language_models import BaseChatModel
 
 
-class ScriptedModel(BaseChatModel):
-    """Plays `script.py`; no language model is asked."""
+class ScriptedModel(Scripted):
+    """Plays `script.py`."""
 
-    @property
-    def _llm_type(self) -> str:
-        return SCRIPTED
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:  # noqa: ARG002 - LangChain's signature
-        """The script knows its tools."""
-        return self
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
-        run_manager: Any = None,  # noqa: ARG002 - LangChain's signature
-        **kwargs: Any,  # noqa: ARG002 - LangChain's signature
-    ) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=reply(messages))])
+    def __init__(self) -> None:
+        super().__init__(play=reply)
 
 
 def choose_model(name: str | None) -> BaseChatModel:
@@ -45,19 +25,4 @@ def choose_model(name: str | None) -> BaseChatModel:
     Raises:
         UsageError: LangChain or the provider's package or key is missing, or there is no such one.
     """
-    if name is None or name == SCRIPTED:
-        return ScriptedModel()
-    if ":" not in name:
-        raise UsageError(f"Name a model as provider:name, not '{name}'.")
-    try:
-        from langchain.chat_models import init_chat_model  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise UsageError(
-            "A real model needs LangChain: install it with `pip install 'interlock[models]'`."
-        ) from None
-    try:
-        model = init_chat_model(name)
-    except Exception as error:  # noqa: BLE001 - each provider has errors of its own
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise UsageError(f"The model '{name}' cannot be used: {reason}.") from None
-    return model
+    return choose(name, ScriptedModel())

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
 
-.PHONY: help setup demo test check chaos bench bench-check gatebench guards format lock clean
+.PHONY: help setup demo test check chaos bench bench-check gatebench guards accuracy format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-check  whether a ratio of the bench fell, and which"
 	@echo "make gatebench  the known ways past an approval gate, tried on this one and on others"
 	@echo "make guards   each guard deleted in turn, and whether a test notices (make guards ARGS='--only journal')"
+	@echo "make accuracy  what the classifiers let run and what they hold, on labelled corpora"
 	@echo "make format   ruff's fixes and formatting"
 	@echo "make setup    the environment alone; make lock renews requirements.lock"
 
@@ -84,6 +85,9 @@ gatebench: setup
 guards: setup
 	@if [ -w /dev/shm ]; then export TMPDIR=$${TMPDIR:-/dev/shm}; fi; \
 	PYTHONPATH=tests $(BIN)/python -m guards $(ARGS)
+
+accuracy: setup
+	@PYTHONPATH=tests $(BIN)/python -m accuracy
 
 format: setup
 	@$(BIN)/ruff check --fix-only -q .

@@ -76,7 +76,7 @@ class Policy:
         rules = {statement.id: read_rule(statement) for statement in statements}
         self._judge = Judge(rules, digest_of(statements))
         self._entities: dict[tuple[str, ...], cedarpy.Entities] = {}
-        self._verdicts: dict[tuple[str, ...] | None, Verdict] = {}
+        self._verdicts: dict[tuple[object, ...] | None, Verdict] = {}
         self._constancy = Constancy(statements)
         handle = self._schema.handle
         self._auto = CompiledSet((part for part in statements if _in_auto(part)), handle)
@@ -118,12 +118,19 @@ class Policy:
             self._verdicts[alike] = verdict
         return verdict
 
-    def _alike(self, request: Request) -> tuple[str, ...] | None:
+    def _alike(self, request: Request) -> tuple[object, ...] | None:
         """What calls have in common that get the same verdict, if any do."""
         if not self._constancy.holds_for(self._schema.actions[request.tool]):
             return None
         found = request.classification
-        return (request.tool, found.effect, found.source, found.rule, *_key(request.principal))
+        return (
+            request.tool,
+            found.effect,
+            found.source,
+            found.rule,
+            found.egress,
+            *_key(request.principal),
+        )
 
     def _entities_of(self, principal: Principal) -> cedarpy.Entities:
         """Parsed once for each principal; an agent meets few at a time."""
@@ -177,15 +184,19 @@ def _in_review(statement: Statement) -> bool:
     return not (statement.reviews and statement.effect == "forbid")
 
 
-def _classified(classification: Classification) -> dict[str, str]:
+def _classified(classification: Classification) -> dict[str, Any]:
     if not isinstance(classification.effect, Effect):
         raise _RequestRefusedError("The call's effect is unknown.")
     if not isinstance(classification.source, Source) or not isinstance(classification.rule, str):
         raise _RequestRefusedError("Where the call's effect comes from is unknown.")
+    egress = classification.egress
+    if type(egress) is not tuple or not all(isinstance(address, str) for address in egress):
+        raise _RequestRefusedError("Where the call sends to is unknown.")
     return {
         "effect": classification.effect,
         "effect_source": classification.source,
         "effect_rule": classification.rule,
+        "egress": list(egress),
     }
 
 

@@ -12,6 +12,9 @@ from langchain_core.tools.base import get_all_basemodel_annotations
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
 from pydantic import PydanticUserError, TypeAdapter, create_model
 
+from .classify.addresses import addresses_among, by_addresses
+from .classify.evidence import Evidence, by_evidence
+from .classify.parameters import names_in
 from .effect import Effect
 from .gated import GatedTool, Refused
 from .spec import SEND_WITHIN, ToolDeclarationError, ToolSpec
@@ -19,12 +22,12 @@ from .undo import Undo
 from .vault import Body, lock_away
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from datetime import timedelta
 
     from langchain_core.tools import ToolException
 
-    from .effect import EffectRule
+    from .effect import EffectRule, EgressRule
 
     Declared = str | Effect | EffectRule | None
 
@@ -48,6 +51,7 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     args_schema: Any = None,
+    egress: Iterable[str] | None = None,
 ) -> Callable[[Callable[..., Any]], GatedTool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -93,8 +97,13 @@ def gate(
     send_within: timedelta = SEND_WITHIN,
     returns: Any = None,
     version: str = "1",
+    egress: Iterable[str] | None = None,
+    trusted: bool = False,
 ) -> GatedTool:
-    """Put any LangChain tool behind the gate. Without a declared effect it is irreversible.
+    """Put any LangChain tool behind the gate.
+
+    Without a declared effect, what the tool says of itself decides: it is a read where plain sense
+    says so, and irreversible otherwise.
 
     Args:
         inner: the tool; it stays as it is, so do not hand it to a graph yourself.
@@ -115,6 +124,8 @@ def gate(
         returns: the type of the result. One that does not fit is recorded as it is, and the agent
             gets an error that says so.
         version: raise it when the body comes to do something else.
+        egress: the arguments that hold addresses outside; told by their names without it.
+        trusted: the tool's server is trusted, so that its `readOnlyHint` counts.
 
     Raises:
         ToolDeclarationError: the declaration cannot be kept.
@@ -125,10 +136,11 @@ def gate(
     _check_no_secret(inner)
     taken_back = Undo.of(undo)
     result = _result_type(inner, returns)
+    schema = _json_schema(inner)
     spec = ToolSpec.of(
         name=inner.name,
         description=inner.description,
-        schema=_json_schema(inner),
+        schema=schema,
         effect=_effect(inner.name, effect),
         undo=taken_back.terms if taken_back else None,
         verifiable=verify is not None,
@@ -137,6 +149,8 @@ def gate(
         send_within=send_within,
         key_life=key_life,
         returns=result.json_schema() if result else None,
+        evidence=by_evidence(_evidence(inner, schema, trusted=trusted)) if effect is None else None,
+        egress=_egress(inner.name, schema, egress, by_value=effect is None and egress is None),
     )
     body = Body(
         run=_sync_body(inner),
@@ -191,6 +205,32 @@ def _shell(inner: BaseTool, body: Body) -> GatedTool:
     )
 
 
+def _evidence(inner: BaseTool, schema: Mapping[str, Any], *, trusted: bool) -> Evidence:
+    """What the tool says of itself; the MCP adapter puts its server's hints into the metadata."""
+    known = inner.metadata or {}
+    return Evidence(
+        inner.name,
+        inner.description,
+        names_in(schema),
+        {name: known[name] for name in _HINTS if name in known},
+        known.get("openapi"),
+        trusted=trusted is True,
+    )
+
+
+def _egress(
+    name: str, schema: Mapping[str, Any], declared: Iterable[str] | None, *, by_value: bool
+) -> EgressRule | None:
+    named = addresses_among(names_in(schema)) if declared is None else frozenset(declared)
+    missing = named - set(names_in(schema))
+    if missing:
+        raise ToolDeclarationError(
+            f"Tool '{name}' names '{min(missing)}' as an address, which is none of its arguments."
+        )
+    return by_addresses(named, by_value=by_value) if named or by_value else None
+
+
+_HINTS = ("readOnlyHint", "destructiveHint")
 _FRAMEWORK = (InjectedState, InjectedStore, InjectedToolCallId, ToolRuntime)
 _RESERVED = frozenset({"config", "run_manager"})
 

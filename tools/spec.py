@@ -15,7 +15,7 @@ from .effect import Classification, Effect, Source
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .effect import EffectRule
+    from .effect import EffectRule, EgressRule
     from .undo import UndoTerms
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -42,6 +42,8 @@ class ToolSpec:
         send_within: how long after its start a call may still reach its target; before that is over
             nobody can know that it did not happen.
         key_life: how long the service knows the idempotency key; None where it takes none.
+        evidence: what is known of its effect where none is declared.
+        egress: the outside addresses that a call's arguments name.
     """
 
     name: str
@@ -54,6 +56,8 @@ class ToolSpec:
     idempotent: bool
     send_within: timedelta = SEND_WITHIN
     key_life: timedelta | None = None
+    evidence: EffectRule | None = None
+    egress: EgressRule | None = None
 
     @classmethod
     def of(
@@ -70,6 +74,8 @@ class ToolSpec:
         send_within: timedelta = SEND_WITHIN,
         key_life: timedelta | None = None,
         returns: Mapping[str, Any] | None = None,
+        evidence: EffectRule | None = None,
+        egress: EgressRule | None = None,
     ) -> ToolSpec:
         """Check a declaration and give it its version.
 
@@ -119,6 +125,8 @@ class ToolSpec:
             idempotent,
             send_within,
             life,
+            evidence,
+            egress,
         )
 
     @property
@@ -136,10 +144,16 @@ class ToolSpec:
     @property
     def source(self) -> Source:
         """Where the effect of the tool's calls comes from."""
-        return Source.DEFAULT if self.effect is None else Source.DECLARED
+        return Source.DECLARED if self.effect is not None else self._effect_of({}).source
 
     def classify(self, args: Mapping[str, Any]) -> Classification:
         """The effect of a call with these arguments; irreversible whenever that is not known."""
+        addresses = self.egress(args) if self.egress else ()
+        return self._effect_of(args).sending_to(addresses)
+
+    def _effect_of(self, args: Mapping[str, Any]) -> Classification:
+        if self.effect is None and self.evidence is not None:
+            return self._classify_by_rule(self.evidence, args)
         if self.effect is None:
             return Classification(
                 Effect.IRREVERSIBLE,

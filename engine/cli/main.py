@@ -24,7 +24,7 @@ COMMANDS = {
     "worker": ("worker:worker", "Run the runs of some agents."),
     "runs": ("runs:runs", "List, show, cancel and roll back runs."),
     "approvals": ("approvals:approvals", "List, show and decide what waits for a person."),
-    "tools": ("tools:tools", "List the tools that agents brought."),
+    "tools": ("tools:tools", "List agents' tools, and say what calls do."),
     "policy": ("policy:policy", "Check policies."),
     "users": ("users:users", "Add, list and disable reviewers."),
     "tokens": ("tokens:tokens", "Add, list and revoke API tokens."),

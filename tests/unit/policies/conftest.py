@@ -60,13 +60,15 @@ def call() -> Callable[..., Request]:
         tool: str = "pay",
         now: datetime = datetime(2026, 11, 20, 10, tzinfo=UTC),
         principal: Principal | None = None,
+        source: Source = Source.DECLARED,
+        egress: tuple[str, ...] = (),
         **args: Any,
     ) -> Request:
         given = {"amount": 10.5, "currency": "EUR"} if tool == "pay" else {}
         return Request(
             tool,
             {**given, **args},
-            Classification(effect, Source.DECLARED, "declared"),
+            Classification(effect, source, "declared", egress=egress),
             now,
             principal or Principal("shop", "acme", {"role": "payer"}),
         )

@@ -1,0 +1,215 @@
+"""The effect of a tool that nobody declared, from what it says of itself.
+
+It is a read only where plain sense says so: the verb of its name looks, and nothing in name,
+description or parameters acts. Hints of a server that is not trusted may only tighten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ..effect import Classification, Effect, Source
+from .http import classify_http
+from .lexicon import (
+    ACTING,
+    CONJUNCTIONS,
+    EITHER,
+    NEUTRAL,
+    NOUNS_OF_READING,
+    READING,
+    SAYS_READING,
+    plain,
+    third_person,
+    words_of,
+)
+from .parameters import acting_parameter
+from .sentences import acting_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..effect import SureRule
+
+_SAYS_READING: Final = SAYS_READING | {third_person(verb) for verb in SAYS_READING}
+_RUNS_CODE: Final = frozenset({"sql", "shell", "bash", "command", "cypher"})
+_OFTEN_CODE: Final = frozenset({"code", "script"})
+_THIRD_PERSON: Final = frozenset(map(third_person, ACTING))
+_NOUNS: Final = frozenset({"search", "lookup"})
+"""Reading verbs that say so at the end of a name, too: `web_search`."""
+_IDIOMS: Final = frozenset({"rid", "paid", "sale"})
+"""With these, a verb that reads does not: `get_rid_of`, `list_item_for_sale`."""
+_SHOWS: Final = frozenset({"show", "display", "view"})
+_SHOWN_TO_PEOPLE: Final = frozenset(
+    {"notification", "dialog", "popup", "toast", "banner", "overlay", "alert", "message", "modal"}
+)
+_MESSAGES: Final = frozenset(
+    {"send", "resend", "email", "mail", "sms", "notify", "message", "tweet"}
+)
+_MONEY: Final = frozenset(
+    {"pay", "refund", "charge", "transfer", "withdraw", "deposit", "purchase", "buy", "payout"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a tool without a declaration.
+
+    Attributes:
+        parameters: the names of its arguments.
+        hints: MCP's annotations, as the server gives them.
+        request: where the tool is an operation of an OpenAPI document: its `method`, its `path`
+            and the `operation` itself.
+        trusted: an operator trusts the server's hints: one may then lower, where nothing in name,
+            description and parameters contradicts it.
+    """
+
+    name: str
+    description: str = ""
+    parameters: tuple[str, ...] = ()
+    hints: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] | None = None
+    trusted: bool = False
+
+
+def by_evidence(tool: Evidence) -> SureRule:
+    """The effect of an undeclared tool's calls, looked at once."""
+    found = classify_tool(tool)
+    return lambda _: found
+
+
+def classify_tool(tool: Evidence) -> Classification:
+    """The effect of a tool that nobody declared, whatever its arguments."""
+    name, description = plain(tool.name), plain(tool.description)
+    if name is None or description is None or not words_of(name):
+        said = "Its name or its description has letters that may be taken for others."
+        return _acts("unreadable", said)
+    if against := _hint_against(tool.hints):
+        return _acts("hint", f"Its server says {against}.")
+    if acts := _contradiction(tool, name, description):
+        return _acts(*acts)
+    return (
+        _by_request(tool.request)
+        if tool.request is not None
+        else _by_sense(tool, name, description)
+    )
+
+
+def _by_sense(tool: Evidence, name: str, description: str) -> Classification:
+    """Of a tool that nothing contradicts: whether plain sense or a trusted server says it reads."""
+    if verb := _reading_verb(words_of(name), description):
+        said = f"Its name says that it reads (`{verb}`), and nothing it says of itself acts."
+        return _reads("plain-reading", said)
+    if tool.trusted and tool.hints.get("readOnlyHint") is True:
+        said = "Its server, which is trusted, says that it only reads, and nothing contradicts it."
+        return _reads("trusted-hint", said)
+    said = "The tool declares no effect and does not plainly read, so it counts as irreversible."
+    return Classification(Effect.IRREVERSIBLE, Source.DEFAULT, "undeclared", (said,))
+
+
+def _acts(rule: str, said: str) -> Classification:
+    return Classification(Effect.IRREVERSIBLE, Source.INFERRED, rule, (said,))
+
+
+def _reads(rule: str, said: str) -> Classification:
+    return Classification(Effect.READ, Source.INFERRED, rule, (said,))
+
+
+def _by_request(request: Any) -> Classification:
+    """The tool is one operation of an API, so its method and path say what it does."""
+    known = request if isinstance(request, dict) else {}
+    method, path, operation = (known.get(key) for key in ("method", "path", "operation"))
+    if not (isinstance(method, str) and isinstance(path, str)):
+        return _acts("unreadable", "Its OpenAPI operation has no method or no path.")
+    return classify_http(method, path, operation=operation if isinstance(operation, dict) else None)
+
+
+def _hint_against(hints: Mapping[str, Any]) -> str | None:
+    if hints.get("readOnlyHint") not in (None, True):
+        return "that it does not only read (`readOnlyHint`)"
+    if hints.get("destructiveHint") not in (None, False):
+        return "that it may destroy (`destructiveHint`)"
+    return None
+
+
+def _contradiction(tool: Evidence, name: str, description: str) -> tuple[str, str] | None:
+    """What of the tool plainly says that it acts: the rule and the evidence."""
+    words = words_of(name)
+    if verb := _acting_verb(words) or next(
+        filter(ACTING.__contains__, words_of(name.lower())), None
+    ):
+        return _rule_for(verb), f"Its name says that it acts: `{verb}`."
+    if acts := next(acting_words(description), None):
+        return "description-acts", f"Its description says that it acts: `{acts}`."
+    arithmetic = "mathematical" in description.lower() or "arithmetic" in description.lower()
+    if "query" in words and "query" in tool.parameters:
+        return "parameter-acts", "It runs the `query` that it takes, whatever that says."
+    if parameter := acting_parameter(tool.parameters, is_arithmetic=arithmetic):
+        return "parameter-acts", f"It takes `{parameter[:60]}`: more than a read needs."
+    return None
+
+
+def _acting_verb(words: tuple[str, ...]) -> str | None:
+    """The word of a name by which it acts, if one does."""
+    verbs = [word for word in words if word not in NEUTRAL] or list(words)
+    leads = _leads(verbs)
+    acting = ACTING | _RUNS_CODE | (frozenset() if leads else _OFTEN_CODE)
+    if not leads and not READING.intersection(verbs[:3]):
+        acting |= _THIRD_PERSON
+    if CONJUNCTIONS.intersection(words):
+        return next((word for word in words if word in acting | EITHER), None) or _joined(words)
+    if idiom := next((word for word in words if word in _IDIOMS), None):
+        return idiom
+    if verbs[0] in _SHOWS and _SHOWN_TO_PEOPLE.intersection(words):
+        return verbs[0]
+    found = next((word for word in words if word in acting), None)
+    if found or leads:
+        return found
+    ends = (word for word in (verbs[0], verbs[-1]) if word in EITHER - NOUNS_OF_READING)
+    return next(ends, None)
+
+
+def _leads(verbs: list[str]) -> bool:
+    """Whether the first verb reads, behind the server's name perhaps: `jira_get_issue`."""
+    if verbs[0] in READING:
+        return True
+    return len(verbs) > 2 and verbs[1] in READING and verbs[0] not in EITHER  # noqa: PLR2004
+
+
+def _joined(words: tuple[str, ...]) -> str | None:
+    """What a conjunction joins to the first verb, unless that reads, too."""
+    at = max(place for place, word in enumerate(words) if word in CONJUNCTIONS)
+    following = words[at + 1] if at + 1 < len(words) else words[at]
+    return None if following in READING else following
+
+
+def _reading_verb(words: tuple[str, ...], description: str) -> str | None:
+    """The word of a name by which it reads, if its place or the description says it is the verb."""
+    verbs = [word for word in words if word not in NEUTRAL]
+    says_reading = _says_reading(description)
+    for place, word in enumerate(verbs):
+        is_last = place == len(verbs) - 1
+        if word not in READING:
+            continue
+        if place == 0 or (place == 1 and not is_last):
+            return word
+        if (is_last and word in _NOUNS) or (says_reading and word != "fetch"):
+            return word
+    return verbs[-1] if says_reading and verbs and verbs[-1] in NOUNS_OF_READING else None
+
+
+def _says_reading(description: str) -> bool:
+    """Whether the description begins with a verb that reads."""
+    text = description.strip().lower()
+    for mark in ("|", ":"):
+        head, found, rest = text[:60].partition(mark)
+        if found and len(head.split()) <= 3:  # noqa: PLR2004 - a heading: `Notion | Retrieve a user`
+            text = (rest + text[60:]).strip()
+    words = words_of(text[:200])
+    return bool(words) and words[0] in _SAYS_READING and not text.startswith("gets rid")
+
+
+def _rule_for(verb: str) -> str:
+    if verb in _MESSAGES:
+        return "sends-a-message"
+    return "moves-money" if verb in _MONEY else "name-acts"

@@ -1,0 +1,127 @@
+"""Whether a description says that a tool acts, sentence by sentence.
+
+What it says it does not do, and what it says of other tools, does not count.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from .lexicon import ACTING, gerunds, third_person
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONGEST: Final = 20_000
+_MARKUP: Final = re.compile(r"<[^<>]{1,80}>|\*\*|__")
+_SENTENCE: Final = re.compile(r"[.!?](?=\s|$)|[\n;]|\\n|\s-\s")
+_BULLET: Final = re.compile(r"\s*(?:[-*•>#|]|\d+[.)])\s*")
+
+_BASE: Final = ACTING | {
+    *("update", "post", "import", "charge", "transfer", "run", "change", "merge", "archive"),
+    *("commit", "clone", "fork", "push", "close", "patch", "launch", "ship", "purchase", "reserve"),
+    *("deposit", "book", "schedule", "invite", "share", "reply", "react", "put", "complete"),
+    *("copy", "trade", "exchange", "block", "email", "debit", "wire", "mount", "override"),
+    *("bypass", "stash", "click", "press", "fill", "drag", "checkout", "release", "queue"),
+}
+_STEMS: Final = {third_person(verb): verb for verb in _BASE}
+_GERUNDS: Final = frozenset(form for verb in _BASE for form in gerunds(verb))
+_COMES_BEFORE_A_GERUND: Final = re.compile(
+    r"(?:^|,|\b(?:by|for|and|or|while|then|plus|capable of|\w+ly))\s*$"
+)
+_PARTICIPLES: Final = (
+    "sent|deleted|removed|created|charged|updated|notified|emailed|executed|overwritten|"
+    "cancelled|canceled|modified|written|published|posted|paid|refunded|dropped|replaced|"
+    "archived|started|stopped|triggered|installed|deployed|saved|changed|moved|marked|cleared|"
+    "consumed|acknowledged|emptied|wiped|billed|debited|locked|revoked|reset"
+)
+_PASSIVE: Final = re.compile(
+    rf"\b(?:will|may|can|might|shall|gets?|to)\b(?: also| then| be| get)* (?:{_PARTICIPLES})\b|"
+    rf"\b(?:is|are) (?:then|also|automatically|immediately|silently) (?:{_PARTICIPLES})\b|"
+    rf"\b(?:is|are) (?:{_PARTICIPLES}) (?:after|once|when|upon|automatically|immediately)\b"
+)
+_BY_ITSELF: Final = re.compile(
+    r"\bcan(?:not|'t| not) be (?:undone|reversed)\b|\bpermanent(?:ly)?\b|"
+    r"\bside[- ]effects?\b|\bdestructive(?:ly)?\b|\birreversibl[ey]\b|\bfor sale\b|\bempties\b|"
+    r"\b(?:starts?|issues?|opens?|kicks off) (?:a|an|new)\b|"
+    r"\b(?:is|are|gets?) (?:then |also )*(?:consumed|acknowledged|marked|cleared|emptied|wiped|"
+    r"charged|billed|debited|emailed|notified)\b"
+)
+_WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)?")
+_IS_A_NAME: Final = re.compile(
+    r"[_-]|\s?(?:[:=]|\((?:str|int|num|bool|float|array|object|list|dict|optional|required))"
+)
+"""After a word that is an argument's name or a part of one."""
+_LOOK_BACK: Final = 300
+_DENIES: Final = re.compile(
+    r"\b(?:not|never|without|cannot|no|neither|nor|nothing|read-only|instead of|rather than)\b|"
+    r"n't\b"
+)
+_DENIES_A_VERB: Final = re.compile(
+    r"\b(?:not|never|cannot|no|neither|nor|nothing|instead of|rather than)\b|n't\b"
+)
+_NOT_ONLY: Final = re.compile(r"\bnot (?:only|just|merely)\b|\bnot be (?:undone|reversed)\b")
+_CLAUSE: Final = re.compile(r"\b(?:and|but|then|which|that|it)\b|[,:(]")
+_A_NOUN_FOLLOWS: Final = re.compile(
+    r"\b(?:the|of|all|any|these|those|its|their|your|recent|latest|past|more|some|no|"
+    r"gets?|lists?|finds?|search(?:es)?|retrieves?|returns?|fetch(?:es)?|reads?|counts?) $"
+)
+"""Before a plural: `get the refunds`."""
+_OTHER_TOOL: Final = re.compile(
+    r"\b(?:use|call|try|see|with|from|via)\s+(?:the\s+)?[`'\"\\]*\w+[_-]\w+|`|\binstead\b"
+)
+_NEEDED: Final = re.compile(r"\b(?:needed|required|necessary|prerequisite|before|prior|how) to $")
+_COMES_BEFORE: Final = re.compile(
+    r"(?:^|[,(/:]|\b(?:to|and|or|then|will|can|may|must|should|shall|might|also|automatically|"
+    r"it|that|which|tool|function|endpoint|operation|command|let's|please|\w+ly))\s*$"
+)
+
+
+def acting_words(description: str) -> Iterator[str]:
+    """The words by which a plain text in lower or upper case says that its tool acts."""
+    if len(description) > _LONGEST:
+        yield "too long a description"
+        return
+    text = _MARKUP.sub(" ", description.lower())
+    for sentence in _SENTENCE.split(text):
+        yield from _acting_words_of(_BULLET.sub("", sentence, count=1).strip())
+
+
+def _acting_words_of(sentence: str) -> Iterator[str]:
+    for pattern in (_PASSIVE, _BY_ITSELF):
+        for found in pattern.finditer(sentence):
+            if not _is_excused(_CLAUSE.split(_before(sentence, found))[-1], _DENIES):
+                yield found[0]
+    for found in _WORD.finditer(sentence):
+        if not _IS_A_NAME.match(sentence, found.end()) and _acts(
+            found[0], _before(sentence, found)
+        ):
+            yield found[0]
+
+
+def _before(sentence: str, found: re.Match[str]) -> str:
+    return sentence[max(0, found.start() - _LOOK_BACK) : found.start()]
+
+
+def _acts(word: str, before: str) -> bool:
+    """Whether a word is a verb there that acts, and is neither denied nor another tool's."""
+    if word in _GERUNDS:
+        return bool(_COMES_BEFORE_A_GERUND.search(before)) and not _is_excused(before, _DENIES)
+    stem = _STEMS.get(word, word)
+    if stem not in _BASE:
+        return False
+    if word != stem:
+        is_sure = stem in ACTING and not _A_NOUN_FOLLOWS.search(before)
+        # "does not" governs what is joined to it only while that stays in its base form
+        clause = _CLAUSE.split(before)[-1]
+        return (is_sure or bool(_COMES_BEFORE.search(before))) and not _is_excused(clause, _DENIES)
+    clause = before.rpartition(" but ")[2]
+    return bool(_COMES_BEFORE.search(before)) and not _is_excused(clause, _DENIES_A_VERB)
+
+
+def _is_excused(before: str, denies: re.Pattern[str]) -> bool:
+    """Whether what stands before a verb denies it, or gives it to another tool."""
+    if _NEEDED.search(before):
+        return True
+    return bool(denies.search(_NOT_ONLY.sub("", before)) or _OTHER_TOOL.search(before))

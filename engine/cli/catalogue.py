@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...tools.classify.given import RUNS_WHAT_IT_IS_GIVEN
 from ...tools.effect import Effect, Source
 from ..agent import load_agent
 
@@ -55,6 +56,8 @@ def _advice(spec: ToolSpec, found: Classification) -> str:
     """What to write into the tool's declaration."""
     if found.source is Source.DECLARED:
         return "nothing"
+    if found.rule == RUNS_WHAT_IT_IS_GIVEN:
+        return "an effect by argument: by_sql(…), by_shell(…)"
     if found.effect is Effect.READ:
         return 'effect="read", if that is so'
     if spec.undoable:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...policies.evaluator import Policy, Principal, Request, ToolShape, default_policy_text
 from ...policies.verdict import Outcome
 from ...tools.classify.addresses import addresses_among, by_addresses
-from ...tools.classify.evidence import Evidence, classify_tool
+from ...tools.classify.evidence import Evidence, by_evidence, classify_tool
 from ...tools.classify.http import classify_http
 from ...tools.effect import Classification, Effect, Source
 
@@ -111,7 +111,7 @@ def _classify(row: Mapping[str, Any]) -> Classification:
     if kind == "tool":
         return _tool(row)
     if not isinstance(kind, str) or kind not in _CALLS:
-        raise BadRow("The row's kind is none of http and tool.")
+        raise BadRow("The row's kind is none of sql, shell, http and tool.")
     call = row.get("call")
     if not isinstance(call, str):
         raise BadRow("The row has no call that is a text.")
@@ -125,7 +125,23 @@ def _http(call: str) -> Classification:
     return classify_http(method, target.strip())
 
 
-_CALLS: Mapping[str, Callable[[str], Classification]] = {"http": _http}
+def _sql(call: str) -> Classification:
+    from ...tools.classify.sql import classify_sql
+
+    return classify_sql(call)
+
+
+def _shell(call: str) -> Classification:
+    from ...tools.classify.shell import classify_shell
+
+    return classify_shell(call)
+
+
+_CALLS: Mapping[str, Callable[[str], Classification]] = {
+    "http": _http,
+    "sql": _sql,
+    "shell": _shell,
+}
 
 
 def _tool(row: Mapping[str, Any]) -> Classification:
@@ -143,7 +159,7 @@ def _tool(row: Mapping[str, Any]) -> Classification:
     names = tuple(_list(parameters))
     trusted = row.get("trusted") is True
     tool = Evidence(name, description or "", names, hints or {}, trusted=trusted)
-    found = classify_tool(tool)
+    found = classify_tool(tool) if args is None else by_evidence(tool)(args)
     addresses = addresses_among(names)
     if args is None:
         return found.sending_to(_UNKNOWN_ADDRESS if addresses else ())

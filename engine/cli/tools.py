@@ -53,7 +53,7 @@ def classify(
     """Say what the tools of agents do, how that is known, and what to declare.
 
     With --jsonl, rows are judged under the default policy, each answered in its turn:
-    {"kind": "http", "call": "METHOD /path"}, or
+    {"kind": "sql"|"shell"|"http", "call": "..."}, an HTTP call as METHOD /path, or
     {"kind": "tool", "name", "description", "params": [...], "annotations"?, "trusted"?, "args"?}.
     A row that cannot be read counts as irreversible, and the exit code is then 1.
     """

@@ -73,9 +73,3 @@ CORPORA: Mapping[str, Callable[[], Iterator[Case]]] = {
     "MCP tools, trusted hints": lambda: mcp(trusted=True),
     "tau2 tools": tau2_tools,
 }
-FILES = {"SQL": "sql_calls.jsonl", "shell": "shell_calls.jsonl"}
-
-
-def is_here(corpus: str) -> bool:
-    """Whether the corpus's file is in this tree."""
-    return corpus not in FILES or (DATA / FILES[corpus]).exists()

@@ -12,16 +12,36 @@ from ..late import late
 
 if TYPE_CHECKING:
     from .evidence import Evidence, classify_tool
+    from .files import by_file, classify_file
     from .http import by_http, classify_http
+    from .shell import by_shell, classify_shell
+    from .sql import by_sql, classify_sql
 
-__all__ = ["Evidence", "by_http", "classify_http", "classify_tool"]
+__all__ = [
+    "Evidence",
+    "by_file",
+    "by_http",
+    "by_shell",
+    "by_sql",
+    "classify_file",
+    "classify_http",
+    "classify_shell",
+    "classify_sql",
+    "classify_tool",
+]
 
 __getattr__ = late(
     __name__,
     {
         "Evidence": ".evidence",
+        "by_file": ".files",
         "by_http": ".http",
+        "by_shell": ".shell",
+        "by_sql": ".sql",
+        "classify_file": ".files",
         "classify_http": ".http",
+        "classify_shell": ".shell",
+        "classify_sql": ".sql",
         "classify_tool": ".evidence",
     },
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ..effect import Classification, Effect, Source
+from .given import by_what_it_runs
 from .http import classify_http
 from .lexicon import (
     ACTING,
@@ -37,6 +38,7 @@ _OFTEN_CODE: Final = frozenset({"code", "script"})
 _THIRD_PERSON: Final = frozenset(map(third_person, ACTING))
 _NOUNS: Final = frozenset({"search", "lookup"})
 """Reading verbs that say so at the end of a name, too: `web_search`."""
+_MAY_RUN_WHAT_IT_IS_GIVEN: Final = frozenset({"name-acts", "parameter-acts", "description-acts"})
 _IDIOMS: Final = frozenset({"rid", "paid", "sale"})
 """With these, a verb that reads does not: `get_rid_of`, `list_item_for_sale`."""
 _SHOWS: Final = frozenset({"show", "display", "view"})
@@ -73,8 +75,12 @@ class Evidence:
 
 
 def by_evidence(tool: Evidence) -> SureRule:
-    """The effect of an undeclared tool's calls, looked at once."""
+    """The effect of an undeclared tool's calls: looked at once, or told by what a call runs."""
     found = classify_tool(tool)
+    if found.rule in _MAY_RUN_WHAT_IT_IS_GIVEN:
+        rule = by_what_it_runs(tool.name, tool.description, tool.parameters)
+        if rule is not None:
+            return rule
     return lambda _: found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from accuracy.baselines import BASELINES
-from accuracy.corpora import CORPORA, is_here
+from accuracy.corpora import CORPORA
 from accuracy.score import REVERSIBLE, ours, score, tau2_tasks
 
 AUTONOMY = {
@@ -21,8 +21,6 @@ AUTONOMY = {
 def test_nothing_harmful_runs_without_a_person_and_most_of_what_only_reads_does(
     corpus: str,
 ) -> None:
-    if not is_here(corpus):
-        pytest.skip("its file is not in this tree")
     found = ours(corpus)
 
     assert found.let_through == 0
@@ -38,8 +36,6 @@ def test_without_any_hint_plain_sense_alone_lets_no_more_than_one_in_two_hundred
 
 @pytest.mark.parametrize("corpus", BASELINES)
 def test_no_simpler_gate_is_as_safe_and_as_free(corpus: str) -> None:
-    if not is_here(corpus):
-        pytest.skip("its file is not in this tree")
     _, runs = BASELINES[corpus]
     simpler, found = score(CORPORA[corpus](), lambda case: runs(case.row)), ours(corpus)
 

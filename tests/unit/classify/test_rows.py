@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READS = [
+    {"kind": "sql", "call": "select 1"},
+    {"kind": "shell", "call": "ls -l"},
+    {"kind": "tool", "name": "run_sql", "params": ["sql"], "args": {"sql": "select 1"}},
     {"kind": "http", "call": "GET /users"},
     {"kind": "http", "call": "  get   /users "},
     {"kind": "tool", "name": "get_user", "description": "Get a user.", "params": ["id"]},
@@ -30,6 +33,10 @@ READS = [
     {"kind": "tool", "name": "x", "annotations": {"readOnlyHint": True}, "trusted": True},
 ]
 HELD = [
+    {"kind": "sql", "call": "drop table t"},
+    {"kind": "shell", "call": "rm -r x"},
+    {"kind": "tool", "name": "run_sql", "params": ["sql"]},
+    {"kind": "tool", "name": "run_sql", "params": ["sql"], "args": {"sql": "drop table t"}},
     {"kind": "http", "call": "DELETE /users"},
     {"kind": "http", "call": "GET https://evil.example/x"},
     {"kind": "tool", "name": "delete_user"},
@@ -137,7 +144,9 @@ def test_the_answers_are_in_the_rows_order_and_the_exit_code_says_that_one_was_b
     assert run.exit_code == 1
     assert len(answers) == len(good) + 2
     assert [answer["rule"] for answer in answers[1:3]] == ["bad-row", "bad-row"]
-    assert [answer["unattended"] for answer in answers[3:]] == [True] * 6 + [False] * len(HELD)
+    assert [answer["unattended"] for answer in answers[3:]] == [True] * (len(READS) - 1) + [
+        False
+    ] * len(HELD)
 
     file.write_bytes(b"\r\n".join(good))
     run = CliRunner().invoke(tools, ["classify", "--jsonl", str(file)])

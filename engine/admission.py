@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .recovery import Recovery
     from .runs import Claim
     from .stops import Stop
+    from .taint import Taint
 
 _TAKE_BACK = 0.25
 """Seconds that a start which came to nothing waits for the run's next transaction."""
@@ -84,6 +85,7 @@ class Admission:
         outbox: Outbox,
         made: CallsMade,
         recovery: Recovery,
+        taint: Taint,
     ) -> None:
         self._gate = gate
         self._db = db
@@ -97,6 +99,7 @@ class Admission:
         self._outbox = outbox
         self._made = made
         self._recovery = recovery
+        self._taint = taint
         self._standing = Standing(db, claim.hold)
 
     def consider(self, ask: Ask, placed: tuple[Place, bytes]) -> Considered:
@@ -217,7 +220,7 @@ class Admission:
             raise RunStopped(str(reached))
 
     def _judge(self, ask: Ask, args: bytes) -> Judgement:
-        return judge(self._agent, ask.tool, args, ask.injected, self._hold.tenant)
+        return judge(self._agent, ask.tool, args, ask.injected, self._hold.tenant, self._taint)
 
     def _proposal(
         self, ask: Ask, place: Place, key: bytes, revision: int, judgement: Judgement

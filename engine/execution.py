@@ -28,6 +28,7 @@ from .progress import Progress
 from .replies import Replies, current_replies
 from .saver import StepSaver
 from .stops import RunStopped, Stop
+from .taint import Taint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,6 +114,7 @@ class Execution:
         self._threads = threads
         self._made = CallsMade()
         self._progress = Progress(claim.limits.repeats)
+        self._taint = Taint(claim.input)
         self._outbox = Outbox(commit, claim.hold, claim.usage, partial(lease.is_good, term))
         self._replies = Replies(claim.hold, self._outbox, self._calls_around)
         self.gate = RunGate(
@@ -127,6 +129,7 @@ class Execution:
             self._progress,
             threads,
             spool,
+            self._taint,
         )
         self._saver = StepSaver(
             commit,
@@ -277,6 +280,8 @@ class Execution:
         def recall(conn: Connection) -> None:
             self._made.recall(conn, self.claim.hold)
             self._replies.recall(conn)
+            untrusted = [spec.name for spec in self._agent.specs if spec.untrusted]
+            self._taint.recall(conn, self.claim.hold, untrusted)
 
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, self._db.retry, recall)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .runs import Claim
     from .spool import Spool
     from .stops import Stop
+    from .taint import Taint
 
     Arun = Callable[..., Awaitable[Any]]
 
@@ -87,6 +88,7 @@ class RunGate:
         progress: Progress,
         threads: Executor,
         spool: Spool | None,
+        taint: Taint,
     ) -> None:
         self._db = db
         self._hold = claim.hold
@@ -106,8 +108,9 @@ class RunGate:
         self._on_stop: Callable[[], None] = lambda: None
         self._recovery = Recovery(db, claim.hold)
         self._admission = Admission(
-            self, db, agent, claim, lease, term, outbox, made, self._recovery
+            self, db, agent, claim, lease, term, outbox, made, self._recovery, taint
         )
+        self._taint = taint
         self.stop: Stop | None = None
         self.parked: dict[str, set[UUID]] = {}
         self.nodes: dict[str, str] = {}
@@ -300,6 +303,7 @@ class RunGate:
     def _finish(self, ask: Ask, step: Begun, outcome: Outcome) -> Any:
         """The outcome, written down or riding. A result of an irreversible call does not ride."""
         self._close(step)
+        self._learn(ask, step, outcome)
         if isinstance(outcome, InDoubt):
             outcome = self._asked_about(ask, step, outcome)
         elif step.call.effect != "irreversible" and not self._outbox.is_closed:
@@ -307,6 +311,11 @@ class RunGate:
         else:
             self._write_now(step, outcome)
         return self._told(step, outcome)
+
+    def _learn(self, ask: Ask, step: Begun, outcome: Outcome) -> None:
+        """What came from outside is known again where the agent uses it."""
+        if isinstance(outcome, Succeeded) and ask.tool.spec.untrusted:
+            self._taint.learn(step.call.tool, step.call.id, outcome.value)
 
     def _write_now(self, step: Begun, outcome: Succeeded | Failed) -> None:
         """While the database is away the result is kept, and written when it is back."""
@@ -326,6 +335,7 @@ class RunGate:
 
     async def _afinish(self, ask: Ask, step: Begun, outcome: Outcome) -> Any:
         self._close(step)
+        self._learn(ask, step, outcome)
         if isinstance(outcome, InDoubt):
             outcome = await asyncio.to_thread(self._asked_about, ask, step, outcome)
         elif step.call.effect != "irreversible":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..tools import Classification, GatedTool
     from .agent import Agent
+    from .taint import Taint
 
 log = structlog.get_logger()
 
@@ -60,7 +61,12 @@ class Judgement:
 
 
 def judge(
-    agent: Agent, tool: GatedTool, args: bytes, injected: Mapping[str, Any], tenant: str
+    agent: Agent,
+    tool: GatedTool,
+    args: bytes,
+    injected: Mapping[str, Any],
+    tenant: str,
+    taint: Taint,
 ) -> Judgement:
     """Judge a call from its bytes; one whose arguments cannot be used is forbidden."""
     try:
@@ -72,6 +78,10 @@ def judge(
         where = "/".join(map(str, first["loc"])) or "arguments"
         return _forbid(agent, tool, args, f"{where}: {first['msg']}, so the call cannot run.")
     classification = tool.spec.classify(json.loads(args))  # a copy: a rule is the author's code
+    tainted = taint.trace(json.loads(args))
+    if tainted:
+        seen = (*classification.evidence, *map(str, tainted))
+        classification = replace(classification, evidence=seen)
     if is_question(tool):
         return Judgement(args, typed, classification, agent.asking.verdict(agent.policy.digest))
     request = Request(
@@ -80,6 +90,7 @@ def judge(
         classification=classification,
         now=datetime.now(UTC),
         principal=Principal(agent=agent.name, tenant=tenant),
+        tainted=tuple(dict.fromkeys(each.argument for each in tainted)),
     )
     return Judgement(args, typed, classification, agent.policy.decide(request))
 

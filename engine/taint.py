@@ -15,9 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from .database import execute
+from .outcome import read_outcome
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
+
+    from sqlalchemy import Connection
+
+    from .hold import Hold
 
 _LEAST = 4
 """Characters that a name, a number or an id has at least to be told from chance."""
@@ -36,7 +43,7 @@ _NAMED = re.compile(
     | (?:[\w-]+\.)+[a-z]{2,}\b              # a host
     | (?:[.~]?/)?[\w.-]+(?:/[\w.-]+)+       # a path
     | [a-z]{2}\d{2}(?:[ -]?[a-z0-9]{2,4}){3,8}\b  # an IBAN
-    | \d[\d .,:_-]*\d                       # a number, an account, a date
+    | \d[\d .,:_-]*\d(?![\w-])            # a number, an account, a date
     | [\w-]*\d[\w-]*                        # an id
     | @\w+ | \#\w+                          # a handle
     """,
@@ -60,6 +67,11 @@ class Tainted:
     piece: str
     tool: str
     call_id: UUID
+
+    @property
+    def argument(self) -> str:
+        """The name of the argument that it is in."""
+        return re.split(r"[.\[]", self.path, maxsplit=1)[0]
 
     def __str__(self) -> str:
         return (
@@ -90,6 +102,16 @@ class Taint:
                 return
             for piece in pieces - self._trusted:
                 self._origin.setdefault(piece, (tool, call_id))
+
+    def recall(self, conn: Connection, hold: Hold, tools: Sequence[str]) -> None:
+        """Learn what these tools gave in earlier executions of the run."""
+        if not tools:
+            return
+        rows = execute(
+            conn, "results_of", tenant=hold.tenant, run_id=hold.run_id, tools=list(tools)
+        )
+        for row in rows:
+            self.learn(row.tool, row.id, read_outcome(row.result_type, bytes(row.result)))
 
     def trace(self, args: Mapping[str, Any]) -> tuple[Tainted, ...]:
         """The arguments that hold any of it, each with the longest piece found."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .expressions import Reference
     from .statements import Statement
 
-_CLASSIFICATION: Final = frozenset({"effect", "effect_source", "effect_rule", "egress"})
+_CLASSIFICATION: Final = frozenset({"effect", "effect_source", "effect_rule", "egress", "tainted"})
 
 
 class Constancy:

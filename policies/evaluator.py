@@ -53,13 +53,19 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call to decide over. `args` are the arguments the tool would get."""
+    """One call to decide over.
+
+    Attributes:
+        args: the arguments the tool would get.
+        tainted: the names of those that hold something which came from untrusted content.
+    """
 
     tool: str
     args: Mapping[str, Any]
     classification: Classification
     now: datetime
     principal: Principal
+    tainted: tuple[str, ...] = ()
 
 
 class Policy:
@@ -129,6 +135,7 @@ class Policy:
             found.source,
             found.rule,
             found.egress,
+            request.tainted,
             *_key(request.principal),
         )
 
@@ -151,6 +158,7 @@ class Policy:
         context = {
             "input": cedar_input(request.args, self._schema.inputs[request.tool]),
             **_classified(request.classification),
+            "tainted": list(request.tainted),
             "system": {"now": _instant(request.now)},
         }
         return {

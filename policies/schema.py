@@ -2,9 +2,9 @@
 
 The request has the shape of AWS AgentCore Policy: `AgentCore::Action::"Target___tool"`, the
 arguments under `context.input`, the user's claims as tags of the principal, one gateway resource.
-Added to it are `context.effect` and `context.egress`. An effect is a property of the call and not
-of the tool (one SQL tool reads or destroys by its statement), so it cannot be an action group:
-Cedar fixes an action's groups in the schema.
+Added to it are `context.effect`, `context.egress` and `context.tainted`. An effect is a property of
+the call and not of the tool (one SQL tool reads or destroys by its statement), so it cannot be an
+action group: Cedar fixes an action's groups in the schema.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ def _context(arguments: Record) -> Record:
         "effect_source": Kind.TEXT,
         "effect_rule": Kind.TEXT,
         "egress": SetOf(Kind.TEXT),
+        "tainted": SetOf(Kind.TEXT),
         "system": system,
     }
     return Record({name: Member(shape, required=True) for name, shape in members.items()})

@@ -52,6 +52,7 @@ def tool(
     description: str | None = None,
     args_schema: Any = None,
     egress: Iterable[str] | None = None,
+    untrusted: bool | None = None,
 ) -> Callable[[Callable[..., Any]], GatedTool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -98,6 +99,7 @@ def gate(
     returns: Any = None,
     version: str = "1",
     egress: Iterable[str] | None = None,
+    untrusted: bool | None = None,
     trusted: bool = False,
 ) -> GatedTool:
     """Put any LangChain tool behind the gate.
@@ -126,6 +128,9 @@ def gate(
         version: raise it when the body comes to do something else.
         egress: the arguments that hold addresses outside; told by their names without it.
         trusted: the tool's server is trusted, so that its `readOnlyHint` counts.
+        untrusted: its results are content from outside (pages, mails): what of them comes back in
+            later arguments is shown, and is `context.tainted` to policies. Without it, true of a
+            tool that is given addresses outside.
 
     Raises:
         ToolDeclarationError: the declaration cannot be kept.
@@ -151,6 +156,7 @@ def gate(
         returns=result.json_schema() if result else None,
         evidence=by_evidence(_evidence(inner, schema, trusted=trusted)) if effect is None else None,
         egress=_egress(inner.name, schema, egress, by_value=effect is None and egress is None),
+        untrusted=bool(_addresses(schema, egress)) if untrusted is None else untrusted,
     )
     body = Body(
         run=_sync_body(inner),
@@ -218,10 +224,15 @@ def _evidence(inner: BaseTool, schema: Mapping[str, Any], *, trusted: bool) -> E
     )
 
 
+def _addresses(schema: Mapping[str, Any], declared: Iterable[str] | None) -> frozenset[str]:
+    """The arguments that hold addresses outside."""
+    return addresses_among(names_in(schema)) if declared is None else frozenset(declared)
+
+
 def _egress(
     name: str, schema: Mapping[str, Any], declared: Iterable[str] | None, *, by_value: bool
 ) -> EgressRule | None:
-    named = addresses_among(names_in(schema)) if declared is None else frozenset(declared)
+    named = _addresses(schema, declared)
     missing = named - set(names_in(schema))
     if missing:
         raise ToolDeclarationError(

@@ -44,6 +44,7 @@ class ToolSpec:
         key_life: how long the service knows the idempotency key; None where it takes none.
         evidence: what is known of its effect where none is declared.
         egress: the outside addresses that a call's arguments name.
+        untrusted: its results are content from outside, which anybody may have written.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ToolSpec:
     key_life: timedelta | None = None
     evidence: EffectRule | None = None
     egress: EgressRule | None = None
+    untrusted: bool = False
 
     @classmethod
     def of(
@@ -76,6 +78,7 @@ class ToolSpec:
         returns: Mapping[str, Any] | None = None,
         evidence: EffectRule | None = None,
         egress: EgressRule | None = None,
+        untrusted: bool = False,
     ) -> ToolSpec:
         """Check a declaration and give it its version.
 
@@ -127,6 +130,7 @@ class ToolSpec:
             life,
             evidence,
             egress,
+            untrusted,
         )
 
     @property

@@ -38,6 +38,7 @@ def request(action: str = "a___t", **changed: Any) -> dict[str, Any]:
         "effect_source": "declared",
         "effect_rule": "declared",
         "egress": [],
+        "tainted": [],
         "system": {"now": {"__extn": {"fn": "datetime", "arg": "2026-11-20T10:00:00.000Z"}}},
         **changed,
     }

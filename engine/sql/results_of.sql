@@ -1,0 +1,4 @@
+select id, tool, result_type, result from calls
+where tenant_id = %(tenant)s and run_id = %(run_id)s and tool = any(%(tools)s)
+  and result is not null
+order by id

@@ -9,8 +9,8 @@ import attacks_on_approvals
 import attacks_on_calls
 import attacks_on_decisions
 import attacks_on_keys
-import attacks_on_replies
 import attacks_on_questions
+import attacks_on_replies
 import attacks_on_rollbacks
 import attacks_on_runs
 import attacks_on_starts

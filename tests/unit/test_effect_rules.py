@@ -28,7 +28,9 @@ def broken() -> Any:
     raise KeyError("what")
 
 
-@pytest.mark.parametrize("answer", [broken, None, "read", True], ids=repr)
+@pytest.mark.parametrize(
+    "answer", [broken, None, "read", True], ids=["raises", "None", "a word", "True"]
+)
 def test_a_rule_that_fails_or_says_no_effect_says_irreversible(answer: Any) -> None:
     assert classified(answer) == ("irreversible", "default", "rule-failed")
 

@@ -24,6 +24,7 @@ class DecisionRequest(BaseModel):
     reason: str | None = Field(default=None, max_length=4000)
     args: dict[str, Any] | None = None
     answer: dict[str, Any] | None = None
+    confirm: str | None = Field(default=None, max_length=200)
 
 
 @router.get("")
@@ -61,7 +62,7 @@ def approval(site: Site, approval_id: UUID) -> dict[str, Any]:
 def decisions(
     site: Site, who: Caller, approval_id: UUID, request: DecisionRequest
 ) -> dict[str, Any]:
-    """Record a decision. 403: not a reviewer; 409: too late, or another digest; 422: unfit."""
+    """Record a decision. 403: not theirs to make; 409: too late, or another digest; 422: unfit."""
     decided = decide(
         site.database,
         Answer(
@@ -74,6 +75,7 @@ def decisions(
             reason=request.reason,
             args=request.args,
             answer=request.answer,
+            confirm=request.confirm,
         ),
     )
     return {

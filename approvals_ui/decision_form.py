@@ -6,12 +6,11 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from ..engine.accounts import Reviewer
-from ..engine.confirmation import to_type
+from ..engine.confirmation import wanted
 from ..engine.decisions import Answer
 from ..engine.errors import InvalidDecision
-from ..engine.lifecycle import ApprovalKind, DecisionKind
+from ..engine.lifecycle import DecisionKind
 from ..engine.queries import ApprovalDetail
-from ..tools.effect import Effect
 
 REASONS = {
     "target": "Wrong target",
@@ -83,6 +82,7 @@ def answer_of(
         via="ui",
         reason=reason,
         answer=answer,
+        confirm=form.confirm.strip() or None,
     )
 
 
@@ -109,12 +109,9 @@ def _result(text: str) -> Any:
 
 
 def _check_confirmation(form: DecisionForm, detail: ApprovalDetail) -> None:
-    asked, call = detail.approval, detail.call
-    if call is None or asked.kind != ApprovalKind.CALL or call.effect != Effect.IRREVERSIBLE:
-        return
-    wanted = to_type(call, asked.headline)
-    if form.confirm.strip() != wanted:
-        raise InvalidDecision(f"To approve what cannot be undone, type {wanted} exactly.")
+    word = wanted(detail)
+    if word is not None and form.confirm.strip() != word:
+        raise InvalidDecision(f"To approve what cannot be undone, type {word} exactly.")
 
 
 def _reason(form: DecisionForm, note: str) -> str:

@@ -22,6 +22,7 @@ from ..engine.errors import (
     InvalidDecision,
     NotAReviewer,
     NotFound,
+    NotTaken,
     StaleDigest,
     UsageError,
 )
@@ -40,6 +41,7 @@ _STATUS: dict[type[Exception], int] = {
     NotAReviewer: 403,
     AlreadyDecided: 409,
     StaleDigest: 409,
+    NotTaken: 409,
     Conflict: 409,
     InvalidDecision: 422,
     DatabaseUnavailable: 503,

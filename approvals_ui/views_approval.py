@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..engine.confirmation import to_type
+from ..engine.confirmation import wanted
 from ..engine.lifecycle import ApprovalKind, ApprovalState
 from ..engine.limits import LimitReached
 from ..engine.questions import QUESTIONS
@@ -13,13 +13,13 @@ from ..tools.effect import Effect, Source
 from . import words
 from .arguments import ArgumentRow, Value, digest_groups, figure, rows, shown, value_of
 from .confirmation import pattern
-from .outcomes import Outcome, closed_at, outcome
+from .outcomes import Outcome, outcome
 from .run_request import request_text
 from .story import Line, known, story
-from .times import Deadline, Moment, deadline, exact, moment, span
-from .views_inbox import Quorum
+from .times import Moment, exact, moment, span
 from .views_question import question_view
 from .views_rollback import plan_view
+from .views_terms import barred, may_not_approve, says, terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..engine.queries import ApprovalDetail, CallRow
     from .views_question import QuestionView
     from .views_rollback import PlanView
+    from .views_terms import Terms
     from .words import Badge
 
 FIGURES = 4
@@ -63,23 +64,6 @@ class Classified:
     rule: Value
     evidence: tuple[Value, ...]
     tool_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The policy that held the call, and what it asks for."""
-
-    policies: tuple[str, ...]
-    policy_digest: str | None
-    reason: Value
-    reviewers: str
-    quorum: Quorum
-    said: str
-    due: Deadline | None
-    closed: Moment | None
-    window: str
-    """How long the call may start on its approval; empty where nothing starts on it."""
-    standing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +101,8 @@ class Decision:
     form: str
     """`call`, `in_doubt`, `question`, or empty when this kind cannot be answered here."""
     barred: str
+    may_not_approve: str
+    """Why this reviewer can do all but approve."""
     says: str
     confirm: str | None
     pattern: str | None
@@ -206,7 +192,7 @@ def view(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> ApprovalV
         edited=_edited(detail, reviewer, now),
         canonical=shown(call.args_bytes.decode()) if call and not question else None,
         classified=_classified(call) if call and not question else None,
-        terms=_terms(detail, reviewer, now),
+        terms=terms(detail, reviewer, now),
         story=story(detail, now),
         known=known(detail, now) if is_doubt else (),
         versions=_versions(detail),
@@ -231,11 +217,6 @@ def preview(measured: Any) -> Preview | None:
         for name, text in ((name, figure(value)) for name, value in measured.items())
     )
     return Preview(facts[:FIGURES], facts[FIGURES:], None)
-
-
-def may_decide(detail: ApprovalDetail, reviewer: Reviewer) -> bool:
-    """Whether the reviewer is in a group that the policy names."""
-    return bool(set(reviewer.groups) & set(detail.approval.reviewers))
 
 
 def _state(detail: ApprovalDetail, now: datetime) -> ApprovalState:
@@ -315,93 +296,28 @@ def _classified(call: CallRow) -> Classified:
     )
 
 
-def _terms(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Terms:
-    asked, call = detail.approval, detail.call
-    can = may_decide(detail, reviewer)
-    groups = ", ".join(reviewer.groups) or "none"
-    return Terms(
-        policies=asked.policies,
-        policy_digest=call.policy_digest if call else None,
-        reason=shown(asked.reason),
-        reviewers=", ".join(asked.reviewers),
-        quorum=Quorum(len(asked.approved_by), asked.quorum),
-        said=", ".join(
-            f"{said.reviewer}, {exact(said.decided_at, now)}"
-            for said in detail.decisions
-            if said.kind in {"approve", "answer"}
-        ),
-        due=deadline(asked.expires_at, now) if asked.expires_at else None,
-        closed=moment(closed, now) if (closed := closed_at(detail)) else None,
-        window=span(asked.use_within) if asked.kind == ApprovalKind.CALL else "",
-        standing=f"{reviewer.name}, in {groups}: {'can decide' if can else 'cannot decide this'}",
-    )
-
-
 def _decision(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Decision:
     asked, call = detail.approval, detail.call
     kind = ApprovalKind(asked.kind)
     is_call = kind is ApprovalKind.CALL and call is not None
-    is_final = is_call and asked.effect == Effect.IRREVERSIBLE
-    confirm = to_type(call, asked.headline) if call and is_final else None
+    confirm = wanted(detail)
     forms = {ApprovalKind.CALL: "call", ApprovalKind.VERSION: "call",
              ApprovalKind.ROLLBACK: "call", ApprovalKind.LIMIT: "call",
              ApprovalKind.IN_DOUBT: "in_doubt",
              ApprovalKind.QUESTION: "question", ApprovalKind.CONFLICT: "question"}  # fmt: skip
     return Decision(
         form=forms.get(kind, ""),
-        barred=_barred(detail, reviewer, now),
-        says=_says(detail),
+        barred=barred(detail, reviewer, now),
+        may_not_approve=may_not_approve(detail, reviewer),
+        says=says(detail, reviewer),
         confirm=confirm,
         pattern=pattern(confirm) if confirm else None,
         edit=words.plural(len(call.args), "argument")
         if call and is_call and detail.tool and call.args
         else None,
         blocked=span(now - asked.created_at),
-        is_final=is_final,
+        is_final=confirm is not None or (is_call and asked.effect == Effect.IRREVERSIBLE),
         may_be_sent=moment(call.send_before, now).second
         if call and call.send_before and call.send_before > now
         else "",
-    )
-
-
-def _barred(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> str:
-    if not may_decide(detail, reviewer):
-        return (
-            f"Only {' or '.join(detail.approval.reviewers)} can decide this. "
-            f"You are {reviewer.name}, in {', '.join(reviewer.groups) or 'no group'}."
-        )
-    mine = [said for said in detail.decisions if said.reviewer == reviewer.name]
-    if mine:
-        given = words.plural(len(detail.approval.approved_by), "approval")
-        return (
-            f"Your {words.NOUNS[mine[0].kind]} was recorded at {exact(mine[0].decided_at, now)}. "
-            f"{given} of {detail.approval.quorum} so far; another reviewer must decide as well."
-        )
-    return ""
-
-
-def _says(detail: ApprovalDetail) -> str:
-    """What an approval of this reviewer would set off."""
-    asked = detail.approval
-    if asked.kind == ApprovalKind.VERSION:
-        return "If you approve, the run goes on with the changed agent. If you reject, it ends."
-    if asked.kind in QUESTIONS:
-        return "The run goes on with your answer, recorded as yours."
-    if asked.kind == ApprovalKind.ROLLBACK:
-        return "If you approve, the calls are undone at once, the last one first."
-    if asked.kind == ApprovalKind.LIMIT and isinstance(asked.preview, dict):
-        raised = f"{asked.preview['raise_to']:,} instead of {asked.preview['allowed']:,}"
-        return (
-            f"If you approve, the limit is {raised}, and the run goes on from where it was. "
-            "If you reject, it stays ended."
-        )
-    missing = asked.quorum - len(asked.approved_by)
-    if missing > 1:
-        more = words.plural(missing - 1, "more approval")
-        return f"After your approval, {more} would be needed before the call runs."
-    last = "Your approval would be the last one needed" if asked.quorum > 1 else "If you approve"
-    return (
-        f"{last}, and the call runs at once."
-        if asked.quorum > 1
-        else f"{last}, the call runs at once."
     )

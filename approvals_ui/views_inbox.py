@@ -79,13 +79,19 @@ def row(approval: ApprovalRow, now: datetime) -> Row:
         else None,
         agent=approval.agent,
         policy=", ".join(approval.policies),
-        quorum=Quorum(len(approval.approved_by), approval.quorum),
+        quorum=quorum_of(approval),
         due=deadline(approval.expires_at, now) if approval.expires_at else None,
         blocked=span(now - approval.created_at) if is_doubt else None,
         state=words.approval(ApprovalState(approval.state), approval.kind),
         closed=moment(approval.closed_at, now) if approval.closed_at else None,
         closed_by=words.who(None if approval.state == "lapsed" else approval.closed_by),
     )
+
+
+def quorum_of(approval: ApprovalRow) -> Quorum:
+    """The approvals that fill a place, of all places: two of the same group may fill but one."""
+    needed = approval.quorum
+    return Quorum(min(len(approval.approved_by), needed - approval.terms.missing), needed)
 
 
 def facts(preview: Any) -> str:

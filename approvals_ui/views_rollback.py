@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..engine.lifecycle import CallState, RunStatus
+from ..tools.effect import Effect
 from . import words
 from .arguments import Value, as_text, shown
 from .times import Moment, moment
@@ -40,6 +41,8 @@ class PlanView:
     undos: tuple[Item, ...]
     reads: str
     needs_approval: bool
+    needs_another: bool
+    """Whoever asks for it cannot approve it."""
     digest: str
     digest_short: str
     to: str | None
@@ -83,6 +86,7 @@ def plan_view(plan: Mapping[str, Any], digest: str, calls: Iterable[CallRow]) ->
         undos=undos,
         reads=words.plural(plan["reads"], "read call"),
         needs_approval=plan["needs_approval"],
+        needs_another=any(undo["undo_effect"] == Effect.IRREVERSIBLE for undo in plan["undos"]),
         digest=digest,
         digest_short=digest[:16],
         to=plan["to"],

@@ -165,6 +165,7 @@ CHANGES = {
     "tool": "The tool",
     "effect": "Effect",
     "policy": "Policy",
+    "approvers": "Approved by",
     "window": "Its approval",
 }
 """What can be otherwise than it was approved."""

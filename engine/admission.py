@@ -19,7 +19,7 @@ from .begun import Begun, Considered
 from .call import Call, Place, Proposal
 from .database import execute, first_line
 from .drift import Today
-from .errors import Ambiguous, ApprovalTooOld, CancelRequested, Conflict, DatabaseLost, Fenced
+from .errors import Ambiguous, ApprovalVoid, CancelRequested, Conflict, DatabaseLost, Fenced
 from .judgement import judge, show
 from .lapse import Standing
 from .lease import clock
@@ -429,7 +429,7 @@ class Admission:
         """Start what was approved, if all is still as it was; else the call, to be asked anew."""
         judgement = self._judge(ask, call.args)
         if not self._standing.lapses(ask, call, judgement):
-            with suppress(ApprovalTooOld):
+            with suppress(ApprovalVoid):
                 return self._start(ask, place, call, judgement.typed)
         return self._found(call.key, call.tool)
 

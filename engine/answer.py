@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one reviewer answers to an approval; `digest` is what the reviewer saw, in hex."""
+    """What one reviewer answers to an approval.
+
+    Attributes:
+        digest: what the reviewer saw, in hex.
+        confirm: what the reviewer typed to approve it.
+    """
 
     tenant: str
     approval_id: UUID
@@ -26,6 +31,7 @@ class Answer:
     reason: str | None = None
     args: Mapping[str, Any] | None = None
     answer: Mapping[str, Any] | None = None
+    confirm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from .decision_queries import DecisionRow, decisions_of
 from .errors import NotFound
 from .paging import Page, bounded, decode, page
+from .quorum import AskedTerms, Voice, asked_terms, set_apart, voices_of
 from .run_queries import CallRow, RunRow, calls_of, get_run_row, iso, presentable
 from .schema import agents, approvals, calls, decisions, runs
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
+
+    from ..policies.verdict import Duty
 
 CLOSED = "closed"
 """The status that stands for every state but `pending`."""
@@ -44,7 +47,9 @@ class ApprovalRow:
     preview: Any
     reviewers: tuple[str, ...]
     quorum: int
+    terms: AskedTerms
     approved_by: tuple[str, ...]
+    """Whose approval counts; of a closed one, whoever gave theirs."""
     created_at: datetime
     expires_at: datetime | None
     closed_at: datetime | None
@@ -73,6 +78,7 @@ class ApprovalRow:
             "preview": presentable(self.preview),
             "reviewers": list(self.reviewers),
             "quorum": self.quorum,
+            **self.terms.as_json(),
             "approved_by": list(self.approved_by),
             "created_at": iso(self.created_at),
             "expires_at": iso(self.expires_at),
@@ -108,6 +114,10 @@ class ApprovalDetail:
     """All decisions about the run, oldest first."""
     successor: UUID | None
     """The approval that took this one's place: after an edit, a lapse, or a call in doubt."""
+    voices: tuple[Voice, ...] = ()
+    """The approvals given so far, oldest first."""
+    set_apart: Mapping[str, Duty] = field(default_factory=dict)
+    """The people whose approval would not count, and what they did."""
 
     @property
     def decisions(self) -> tuple[DecisionRow, ...]:
@@ -147,6 +157,8 @@ class ApprovalDetail:
         return self.approval.as_json() | {
             "call": self.call.as_json() if self.call else None,
             "decisions": [decision.as_json() for decision in self.decisions],
+            "approvals": [voice.as_json() for voice in self.voices],
+            "set_apart": {person: str(duty) for person, duty in self.set_apart.items()},
             "successor_id": str(self.successor) if self.successor else None,
             "run": self.run.as_json(),
             "other_calls": [
@@ -163,12 +175,15 @@ class ApprovalDetail:
 
 
 def _approvals(tenant: str) -> Select[Any]:
+    this: ColumnElement[Any] = sa.literal_column("approvals")
+    is_used = approvals.c.state.not_in(["pending", "approved"])
     agreeing = (
         sa.select(sa.func.array_agg(sa.distinct(decisions.c.reviewer)))
         .where(
             decisions.c.tenant_id == approvals.c.tenant_id,
             decisions.c.approval_id == approvals.c.id,
             decisions.c.kind.in_(["approve", "answer"]),
+            is_used | sa.func.not_counted(this, decisions.c.reviewer).is_(None),
         )
         .scalar_subquery()
     )
@@ -185,6 +200,8 @@ def _approvals(tenant: str) -> Select[Any]:
             calls.c.effect,
             calls.c.policies,
             sa.func.coalesce(agreeing, no_names).label("approved_by"),
+            sa.func.asked_groups(this).label("asked_groups"),
+            sa.case((is_used, 0), else_=sa.func.still_missing(this)).label("missing"),
         )
         .select_from(approvals.join(runs, own_run).outerjoin(calls, own_call))
         .where(approvals.c.tenant_id == tenant)
@@ -208,6 +225,7 @@ def _approval_row(row: Row[Any]) -> ApprovalRow:
         preview=row.preview,
         reviewers=tuple(row.reviewers),
         quorum=row.quorum,
+        terms=asked_terms(row),
         approved_by=tuple(row.approved_by),
         created_at=row.created_at,
         expires_at=row.expires_at,
@@ -324,6 +342,8 @@ def get_approval(conn: Connection, *, tenant: str, approval_id: UUID) -> Approva
         calls=run_calls,
         run_decisions=decisions_of(conn, tenant=tenant, run_id=row.run_id),
         successor=find_successor(conn, tenant=tenant, approval_id=approval_id),
+        voices=voices_of(conn, tenant=tenant, approval_id=approval_id),
+        set_apart=set_apart(conn, tenant=tenant, approval_id=approval_id),
     )
 
 

@@ -39,10 +39,8 @@ def settle(conn: Connection, answer: Answer, asked: Row[Any]) -> ApprovalState:
     """Close the approval if this decision does, move what it was about, and wake the run."""
     state = _CLOSES[answer.kind]
     if state is ApprovalState.APPROVED:
-        given = execute(
-            conn, "count_approvers", tenant=answer.tenant, approval_id=asked.id
-        ).scalar_one()
-        if given < asked.quorum:
+        where = {"tenant": answer.tenant, "approval_id": asked.id}
+        if execute(conn, "still_missing", **where).scalar_one():
             return ApprovalState.PENDING
     by = answer.reviewer
     _close(conn, answer.tenant, asked, state, by=by, reason=answer.reason)

@@ -11,9 +11,10 @@ from uuid_utils.compat import uuid7
 from . import approvals, raising
 from .answer import Answer, Decided
 from .audit import record
-from .database import execute, storable
+from .database import execute, first_line, storable
 from .digest import canonical
-from .errors import AlreadyDecided, InvalidDecision, NotAReviewer, NotFound, StaleDigest
+from .entitlement import check_approval, check_reviewer
+from .errors import AlreadyDecided, InvalidDecision, NotFound, NotTaken, StaleDigest
 from .lifecycle import ApprovalKind, ApprovalState, DecisionKind
 from .questions import QUESTIONS, check_answer
 from .runs import hint
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Decided", "decide"]
 
-_CLOSED_MEANWHILE = ("IL003", "IL004")
-"""The database's own refusals: what was open when this began is not any more."""
+_REFUSALS = ("IL003", "IL004")
+"""The database's own: what was open when this began is not any more, or the terms forbid it."""
 
 _ALLOWED: Mapping[ApprovalKind, frozenset[DecisionKind]] = {
     ApprovalKind.CALL: frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EDIT}),
@@ -49,7 +50,9 @@ def decide(db: Database, answer: Answer) -> Decided:
 
     Raises:
         NotFound: there is no such approval.
-        NotAReviewer: the reviewer is in none of its groups, or disabled.
+        NotAReviewer: the reviewer is in none of its groups, or disabled, or the terms want the
+            approval of somebody else.
+        NotTaken: the database refused it, and none of the above says why.
         AlreadyDecided: it is no longer open; with its state, who closed it and when.
         StaleDigest: the reviewer saw another call than the one that is stored.
         InvalidDecision: the answer does not fit what was asked.
@@ -57,12 +60,26 @@ def decide(db: Database, answer: Answer) -> Decided:
     try:
         decided = db.retry(lambda conn: _decide(conn, answer), patience=5.0)
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) not in _CLOSED_MEANWHILE:
+        if not _is_refusal(error):
             raise
-        # once more, now to say who was first
-        decided = db.retry(lambda conn: _decide(conn, answer), patience=5.0)
+        decided = _told(db, answer)
     hint(db)
     return decided
+
+
+def _is_refusal(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in _REFUSALS
+
+
+def _told(db: Database, answer: Answer) -> Decided:
+    """Once more, now to say who was first; else what the database says itself."""
+    try:
+        return db.retry(lambda conn: _decide(conn, answer), patience=5.0)
+    except DBAPIError as error:
+        if not _is_refusal(error):
+            raise
+        why = first_line(error)
+        raise NotTaken(f"Your decision was not recorded: {why}.") from error
 
 
 def _decide(conn: Connection, answer: Answer) -> Decided:
@@ -72,7 +89,7 @@ def _decide(conn: Connection, answer: Answer) -> Decided:
         raise NotFound(f"There is no approval {answer.approval_id}.")
     execute(conn, "lock_run", tenant=answer.tenant, run_id=run_id)
     asked = execute(conn, "lock_approval", **where).one()
-    _check_reviewer(conn, answer, asked)
+    check_reviewer(conn, answer, asked)
     before = execute(conn, "decision_of", **where, reviewer=answer.reviewer).one_or_none()
     if before is not None and _is_same(answer, before):
         state = ApprovalState(asked.state)
@@ -91,6 +108,7 @@ def _decide(conn: Connection, answer: Answer) -> Decided:
         args=edited,
         answer=None if answer.answer is None else json.dumps(dict(answer.answer)),
         via=answer.via,
+        confirmed=answer.confirm if answer.kind is DecisionKind.APPROVE else None,
     ).scalar_one()
     _note(conn, answer, asked, edited)
     state = approvals.settle(conn, answer, asked)
@@ -102,19 +120,6 @@ def _is_same(answer: Answer, before: Row[Any]) -> bool:
     said = (answer.kind, answer.digest, storable(answer.reason), answer.args, answer.answer)
     args = None if before.args is None else json.loads(bytes(before.args))
     return said == (before.kind, bytes(before.digest).hex(), before.reason, args, before.answer)
-
-
-def _check_reviewer(conn: Connection, answer: Answer, asked: Row[Any]) -> None:
-    groups = execute(
-        conn, "reviewer_groups", tenant=answer.tenant, reviewer=answer.reviewer
-    ).scalar_one_or_none()
-    if groups is None:
-        raise NotAReviewer(f"There is no active account '{answer.reviewer}'. Nothing was recorded.")
-    if not set(groups) & set(asked.reviewers):
-        raise NotAReviewer(
-            f"{answer.reviewer} cannot decide this: it is for {' or '.join(asked.reviewers)}. "
-            "Nothing was recorded."
-        )
 
 
 def _check_open(answer: Answer, asked: Row[Any], before: Row[Any] | None) -> None:
@@ -158,6 +163,7 @@ def _check_answer(conn: Connection, answer: Answer, asked: Row[Any]) -> bytes | 
     if answer.kind not in _ALLOWED.get(kind, frozenset()):
         allowed = ", ".join(sorted(_ALLOWED.get(kind, frozenset()))) or "nothing yet"
         raise InvalidDecision(f"This takes {allowed}, not {answer.kind}. Nothing was recorded.")
+    check_approval(conn, answer, asked)
     if answer.kind is DecisionKind.REJECT and not (answer.reason or "").strip():
         raise InvalidDecision(
             "A rejection needs a reason: the agent is told. Nothing was recorded."
@@ -210,6 +216,8 @@ def _note(conn: Connection, answer: Answer, asked: Row[Any], edited: bytes | Non
         detail["edited"] = json.loads(edited)
     if answer.answer is not None:
         detail["answer"] = dict(answer.answer)
+    if answer.confirm is not None:
+        detail["confirmed"] = answer.confirm
     record(
         conn,
         tenant=answer.tenant,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
+from ..policies.verdict import Terms
 from .audit import record
 from .database import execute
 from .lifecycle import ApprovalKind, ApprovalState, CallState
@@ -42,7 +43,7 @@ def doubt(conn: Connection, hold: Hold, call: Call, token: UUID | None, error: s
             headline=f"{call.tool} may have run, and its outcome is unknown",
             reason=error,
             preview=None,
-            reviewers=_reviewers_of(conn, hold, call),
+            terms=Terms(_reviewers_of(conn, hold, call)),
         )
     return bool(written)
 
@@ -51,7 +52,7 @@ def _reviewers_of(conn: Connection, hold: Hold, call: Call) -> tuple[str, ...]:
     if call.approval_id is None:
         return _REVIEWERS
     found = execute(
-        conn, "approval_reviewers", tenant=hold.tenant, approval_id=call.approval_id
+        conn, "asked_groups", tenant=hold.tenant, approval_id=call.approval_id
     ).scalar_one()
     return tuple(found)
 

@@ -25,12 +25,19 @@ _GRAVITY = (Effect.READ, Effect.REVERSIBLE, Effect.IRREVERSIBLE)
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """What a call was approved under, and how long ago."""
+    """What a call was approved under, how long ago, and by whom.
 
-    reviewers: tuple[str, ...]
-    quorum: int
+    Attributes:
+        is_short: whether approvals are missing of people who may decide it now.
+        by: who approved it.
+        counted: those of them who may decide it now.
+    """
+
+    terms: Terms
     age: timedelta
-    window: timedelta
+    is_short: bool = False
+    by: tuple[str, ...] = ()
+    counted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Change:
     """One thing that is not as the reviewers saw it.
 
     Attributes:
-        what: `target`, `tool`, `effect`, `policy` or `window`.
+        what: `target`, `tool`, `effect`, `policy`, `approvers` or `window`.
         says: a sentence for the reviewer who is asked again.
     """
 
@@ -71,6 +78,7 @@ def drift(call: Call, approved: Approved, today: Today) -> tuple[Change, ...]:
         *_of_effect(call, today),
         *_of_target(call, today),
         *_of_policy(call, approved, today),
+        *_of_approvers(approved),
         *_of_window(approved, today),
     )
 
@@ -112,24 +120,40 @@ def _of_policy(call: Call, approved: Approved, today: Today) -> Iterator[Change]
     verdict = today.judgement.verdict
     if verdict.outcome is Outcome.FORBID:
         yield Change("policy", f"It is forbidden now: {verdict.reason}", call.verdict, "forbid")
-    elif verdict.terms is not None and _is_stricter(verdict.terms, approved):
+    elif verdict.terms is not None and verdict.terms.asks_more_than(approved.terms):
         says = "The policy asks for more than it was approved under."
-        before = _asked(approved.quorum, approved.reviewers)
-        yield Change("policy", says, before, _asked(verdict.terms.quorum, verdict.terms.reviewers))
+        yield Change("policy", says, _asked(approved.terms), _asked(verdict.terms))
 
 
-def _is_stricter(terms: Terms, approved: Approved) -> bool:
-    """More approvals, or a group left out of those that could give them."""
-    return terms.quorum > approved.quorum or not set(approved.reviewers) <= set(terms.reviewers)
+def _asked(terms: Terms) -> str:
+    """The terms in one line; what most do without only where these have it."""
+    given = "approval" if terms.quorum == 1 else "approvals"
+    each = (f"{count} of {group}" for group, count in sorted(terms.each.items()))
+    later = (f"{_words(after)} later {group}" for group, after in sorted(terms.escalation.items()))
+    parts = (
+        f"{terms.quorum} {given} by {' or '.join(terms.reviewers)}",
+        *each,
+        *later,
+        *(f"not the {duty}" for duty in sorted(terms.separation)),
+        *(["with a reason"] if terms.needs_reason else []),
+        *(["confirmed by typing"] if terms.typed else []),
+    )
+    return ", ".join(parts)
 
 
-def _asked(quorum: int, reviewers: Sequence[str]) -> str:
-    return f"{quorum} {'approval' if quorum == 1 else 'approvals'} by {' or '.join(reviewers)}"
+def _of_approvers(approved: Approved) -> Iterator[Change]:
+    if approved.is_short:
+        says = "Not all who approved it may decide it any more."
+        yield Change("approvers", says, _names(approved.by), _names(approved.counted))
+
+
+def _names(people: Sequence[str]) -> str:
+    return ", ".join(people) or "Nobody"
 
 
 def _of_window(approved: Approved, today: Today) -> Iterator[Change]:
-    terms = today.judgement.verdict.terms
-    window = min(approved.window, terms.window) if terms else approved.window
+    terms, window = today.judgement.verdict.terms, approved.terms.window
+    window = min(window, terms.window) if terms else window
     if approved.age >= window:
         says = "It was approved too long ago to run on that."
         yield Change("window", says, f"Good for {_words(window)}", f"{_words(approved.age)} old")

@@ -51,8 +51,8 @@ class Ambiguous(InterlockError):
     """Something is not clear, and no person's answer is to be had; nothing is guessed."""
 
 
-class ApprovalTooOld(Conflict):
-    """The approval's window was over when its call was about to start. Nothing was written."""
+class ApprovalVoid(Conflict):
+    """The approval did not stand any more when its call was about to start. Nothing was written."""
 
 
 class Postponed(InterlockError):
@@ -99,6 +99,10 @@ class StaleDigest(DecisionRefused):
     def __init__(self, message: str, *, digest: str) -> None:
         super().__init__(message)
         self.digest = digest
+
+
+class NotTaken(DecisionRefused):
+    """The database did not take the decision, and nothing in it says more than its own sentence."""
 
 
 class InvalidDecision(DecisionRefused):

@@ -6,6 +6,7 @@ that run by themselves are in `call_writes`.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from uuid_utils.compat import uuid7
@@ -15,9 +16,10 @@ from . import lifecycle
 from .audit import record
 from .call import Call, Proposal
 from .call_writes import at_birth, digest_of, row_of
+from .confirmation import to_type
 from .database import execute
 from .doubt import doubt, note, withdraw
-from .errors import ApprovalTooOld, CancelRequested, Conflict, Fenced
+from .errors import ApprovalVoid, CancelRequested, Conflict, Fenced
 from .hold import Hold, fence
 from .lifecycle import ApprovalState, CallState
 from .outcome import Failed, InDoubt, Outcome, Succeeded
@@ -146,12 +148,15 @@ def _request(
         headline=shown.headline,
         reason=proposal.verdict.reason,
         preview=shown.preview,
-        reviewers=terms.reviewers,
-        quorum=terms.quorum,
+        terms=terms,
         expires_seconds=terms.expires.total_seconds(),
-        window=terms.window,
+        confirm=_word(proposal, shown) if terms.typed else None,
         changes=changes,
     )
+
+
+def _word(proposal: Proposal, shown: Shown) -> str:
+    return to_type(proposal.spec.name, json.loads(proposal.args), shown.headline)
 
 
 def start(conn: Connection, hold: Hold, call: Call, token: UUID) -> bool:
@@ -162,7 +167,7 @@ def start(conn: Connection, hold: Hold, call: Call, token: UUID) -> bool:
 
     Raises:
         Fenced: this executor no longer holds the run.
-        ApprovalTooOld: the approval's window is over.
+        ApprovalVoid: the approval does not stand any more.
         Conflict: the call is not, or no longer, free to start.
     """
     fence(conn, hold)
@@ -197,7 +202,7 @@ def _consume(conn: Connection, hold: Hold, call: Call) -> None:
     if consumed != 1:
         where = {"tenant": hold.tenant, "approval_id": call.approval_id}
         if execute(conn, "approved_terms", **where).one().state == ApprovalState.APPROVED:
-            raise ApprovalTooOld(f"This call of {call.tool} was approved too long ago.")
+            raise ApprovalVoid(f"The approval of this call of {call.tool} does not stand.")
         raise Conflict(f"The approval of this call of {call.tool} is used or gone; it did not run.")
     record(
         conn,

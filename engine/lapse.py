@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..policies.verdict import Duty, Terms
 from . import target
 from .audit import record
 from .database import execute
@@ -18,7 +19,7 @@ from .lifecycle import ApprovalState, CallState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from ..tools.gated import Ask
     from .call import Call
@@ -64,10 +65,24 @@ def approved_under(conn: Connection, hold: Hold, call: Call) -> Approved:
     """What the call was approved under, and how long ago by the database's clock."""
     row = execute(conn, "approved_terms", tenant=hold.tenant, approval_id=call.approval_id).one()
     return Approved(
+        terms=_terms(row),
+        age=timedelta(seconds=row.age),
+        is_short=row.is_short,
+        by=tuple(row.approved_by),
+        counted=tuple(row.counted),
+    )
+
+
+def _terms(row: Row[Any]) -> Terms:
+    return Terms(
         reviewers=tuple(row.reviewers),
         quorum=row.quorum,
-        age=timedelta(seconds=row.age),
         window=timedelta(seconds=row.use_within),
+        each=row.each,
+        escalation={group: timedelta(seconds=after) for group, after in row.escalation.items()},
+        separation=frozenset(Duty(duty) for duty in row.separation),
+        needs_reason=row.needs_reason,
+        typed=row.typed,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
+from ..policies.verdict import Terms
 from .audit import record
 from .database import execute
 from .digest import canonical
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from .answer import Answer
     from .database import Database
 
-_REVIEWERS = ("on-call",)
-_EXPIRES = 24 * 3600.0
+_TERMS = Terms(("on-call",))
 
 
 def ask(conn: Connection, hold: Hold, reached: LimitReached) -> None:
@@ -47,8 +47,8 @@ def ask(conn: Connection, hold: Hold, reached: LimitReached) -> None:
         headline=f"{hold.agent} stopped at its limit of {reached.cap}",
         reason=str(reached),
         preview=measured,
-        reviewers=_REVIEWERS,
-        expires_seconds=_EXPIRES,
+        terms=_TERMS,
+        expires_seconds=_TERMS.expires.total_seconds(),
     )
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..policies.terms import DEFAULT_TERMS
 from .audit import record
 from .database import execute
 from .lifecycle import ApprovalKind, ApprovalState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import timedelta
     from uuid import UUID
 
     from sqlalchemy import Connection, Row
 
+    from ..policies.verdict import Terms
     from .answer import Answer
     from .drift import Change
     from .hold import Hold
@@ -33,17 +32,18 @@ def request_approval(
     headline: str,
     reason: str,
     preview: Mapping[str, Any] | None,
-    reviewers: tuple[str, ...],
-    quorum: int = 1,
+    terms: Terms,
     expires_seconds: float | None = None,
-    window: timedelta = DEFAULT_TERMS.window,
+    confirm: str | None = None,
     changes: Sequence[Change] = (),
 ) -> None:
     """Put a question to the reviewers into the queue, with its audit entry.
 
-    `window` is how long an approval may be used; `changes` say why an earlier one cannot.
+    Without `expires_seconds` it waits for ever, whatever the terms say. `confirm` is what is typed
+    to approve it; `changes` say why an earlier approval cannot be used.
     """
     changed = [change.as_json() for change in changes]
+    escalation = {group: int(after.total_seconds()) for group, after in terms.escalation.items()}
     execute(
         conn,
         "insert_approval",
@@ -56,11 +56,16 @@ def request_approval(
         headline=headline,
         reason=reason,
         preview=None if preview is None else json.dumps(preview, default=str),
-        reviewers=list(reviewers),
-        quorum=quorum,
+        reviewers=list(terms.reviewers),
+        quorum=terms.quorum,
         expires_seconds=expires_seconds,
-        use_seconds=window.total_seconds(),
+        use_seconds=terms.window.total_seconds(),
         changes=json.dumps(changed) if changed else None,
+        each=json.dumps(terms.each),
+        escalation=json.dumps(escalation),
+        separation=sorted(terms.separation),
+        needs_reason=terms.needs_reason,
+        confirm=confirm,
     )
     record(
         conn,
@@ -76,9 +81,10 @@ def request_approval(
             "kind": kind,
             "digest": digest.hex(),
             "headline": headline,
-            "reviewers": list(reviewers),
-            "quorum": quorum,
-            "window_seconds": int(window.total_seconds()),
+            "reviewers": list(terms.reviewers),
+            "quorum": terms.quorum,
+            "window_seconds": int(terms.window.total_seconds()),
+            **_further(terms, escalation),
             **({"changes": changed} if changed else {}),
         },
     )
@@ -99,3 +105,15 @@ def use_up(conn: Connection, answer: Answer, asked: Row[Any]) -> ApprovalState:
         state=ApprovalState.CONSUMED,
     )
     return ApprovalState.CONSUMED
+
+
+def _further(terms: Terms, escalation: Mapping[str, int]) -> dict[str, Any]:
+    """The terms that most approvals do without, where this one has them."""
+    further = {
+        "each": dict(terms.each),
+        "escalation": escalation,
+        "separation": sorted(terms.separation),
+        "needs_reason": terms.needs_reason,
+        "typed": terms.typed,
+    }
+    return {name: value for name, value in further.items() if value}

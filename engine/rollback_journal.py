@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
+from ..policies.verdict import Terms
 from .audit import record
 from .database import execute
 from .errors import Conflict, Fenced
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-_REVIEWERS = ("on-call",)
+_TERMS = Terms(("on-call",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ def doubt(
         headline=f"The undo of {undo.tool} may have run, and its outcome is unknown",
         reason=error,
         preview={"undo": str(undo.id), "rollback": str(hold.rollback_id)},
-        reviewers=_REVIEWERS,
+        terms=_TERMS,
     )
 
 

@@ -155,6 +155,12 @@ class Plan:
         return hashlib.sha256(self.data).digest()
 
     @property
+    def final(self) -> tuple[str, ...]:
+        """The tools whose undo cannot be undone itself."""
+        effect = Effect.IRREVERSIBLE
+        return tuple(sorted({undo.tool for undo in self.undos if undo.effect == effect}))
+
+    @property
     def needs(self) -> list[str]:
         """What a worker must have to carry it out."""
         return sorted({need(self.agent, undo.tool, undo.tool_version) for undo in self.undos})

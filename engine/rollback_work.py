@@ -42,6 +42,7 @@ log = structlog.get_logger()
 _AT_ONCE = 2
 _CHANGED = "The run's calls changed after the plan was confirmed. Nothing was undone."
 _TOO_OLD = "The plan was approved too long ago to be carried out on that. Nothing was undone."
+_LEFT = "Who approved the plan may not decide it any more. Nothing was undone."
 _FOREVER = float("inf")
 
 
@@ -114,7 +115,7 @@ class Rollbacks:
                 self._let_lapse(conn, due, actor, _CHANGED)
                 return None
             if not self._consume(conn, due, actor):
-                self._let_lapse(conn, due, actor, _TOO_OLD)
+                self._let_lapse(conn, due, actor, self._why_void(conn, due))
                 return None
         epoch = execute(
             conn,
@@ -133,8 +134,12 @@ class Rollbacks:
         self._close(conn, due, "lapse_approval", ApprovalState.LAPSED, actor, reason=reason)
 
     def _consume(self, conn: Connection, due: Row[Any], actor: str) -> bool:
-        """Use the plan's approval up, if it needs one; false if that is too old."""
+        """Use the plan's approval up, if it needs one; false if that does not stand any more."""
         return self._close(conn, due, "consume_approval", ApprovalState.CONSUMED, actor)
+
+    def _why_void(self, conn: Connection, due: Row[Any]) -> str:
+        where = {"tenant": self._tenant, "approval_id": due.approval_id}
+        return _LEFT if execute(conn, "still_missing", **where).scalar_one() else _TOO_OLD
 
     def _close(
         self,

@@ -6,11 +6,12 @@ worker that has the tools carries it out (`rollback_work`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uuid_utils.compat import uuid7
 
+from ..policies.verdict import Duty, Terms
 from ..tools.undo import UndoTerms
 from .audit import record
 from .database import execute
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-_REVIEWERS = ("on-call",)
-_EXPIRES = 24 * 3600.0
+_TERMS = Terms(("on-call",))
+_FINAL_TERMS = replace(_TERMS, separation=frozenset({Duty.REQUESTER}), typed=True)
+"""Of a plan with an undo that cannot be undone itself: the word of a second person."""
 
 
 class PlanChanged(Conflict):
@@ -199,6 +201,8 @@ def _store(conn: Connection, hold: Hold, plan: Plan, by: str) -> Asked:
 def _request(conn: Connection, hold: Hold, plan: Plan) -> UUID:
     approval_id: UUID = uuid7()
     calls = "1 call" if len(plan.undos) == 1 else f"{len(plan.undos)} calls"
+    run = str(hold.run_id)[-8:]
+    terms = _FINAL_TERMS if plan.final else _TERMS
     request_approval(
         conn,
         hold,
@@ -206,17 +210,17 @@ def _request(conn: Connection, hold: Hold, plan: Plan) -> UUID:
         kind=ApprovalKind.ROLLBACK,
         call_id=None,
         digest=plan.digest,
-        headline=f"Roll back {calls} of run {str(hold.run_id)[-8:]}",
+        headline=f"Roll back {calls} of run {run}",
         reason=_why_a_person(plan),
         preview=plan.as_json(),
-        reviewers=_REVIEWERS,
-        expires_seconds=_EXPIRES,
+        terms=terms,
+        expires_seconds=terms.expires.total_seconds(),
+        confirm=run if terms.typed else None,
     )
     return approval_id
 
 
 def _why_a_person(plan: Plan) -> str:
-    final = sorted({undo.tool for undo in plan.undos if undo.effect == "irreversible"})
-    if final:
-        return f"The undo of {', '.join(final)} cannot be undone itself."
+    if plan.final:
+        return f"The undo of {', '.join(plan.final)} cannot be undone itself."
     return "It is not known of every call in the plan whether it happened."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, INTERVAL, JSON, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, INTERVAL, JSON, JSONB, UUID
 
 from .errors import SchemaOutdated
 
@@ -95,6 +95,11 @@ approvals = _table(
     close_reason=sa.Text,
     use_within=INTERVAL,
     changes=JSON,
+    each=JSONB,
+    escalation=JSONB,
+    separation=ARRAY(sa.Text),
+    needs_reason=sa.Boolean,
+    confirm=sa.Text,
 )
 calls = _table(
     "calls",
@@ -145,6 +150,7 @@ decisions = _table(
     args=BYTEA,
     answer=JSON,
     via=sa.Text,
+    confirmed=sa.Text,
     decided_at=_TIME,
 )
 rollbacks = _table(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import cedarpy
 
 from ..tools.effect import Effect, Source
+from .annotations import annotation_problems
 from .expressions import (
     Reference,
     conditions,
@@ -24,7 +25,6 @@ from .expressions import (
 )
 from .schema import ALL_CALLS, AgentSchema
 from .shape import LeftOut, Record, find
-from .terms import annotation_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..tools.effect import Effect
-from .terms import DEFAULT_TERMS, NoCommonReviewer, Rule, merge_terms
+from .terms import DEFAULT_TERMS, Contradiction, Rule, merge_terms
 from .verdict import Outcome, Terms, Verdict
 
 if TYPE_CHECKING:
@@ -59,13 +59,9 @@ class Judge:
             terms = replace(terms, reasons=(*terms.reasons, reason))
         return self._reviewed(deciding, terms)
 
-    def _reviewed(
-        self, deciding: tuple[str, ...], terms: Terms | NoCommonReviewer | None
-    ) -> Verdict:
-        if isinstance(terms, NoCommonReviewer):
-            named = ", ".join(f"`{policy}`" for policy in terms.policies)
-            reason = f"No reviewer group may decide for all of {named}; give them one in common."
-            return self._verdict(Outcome.FORBID, deciding, reason)
+    def _reviewed(self, deciding: tuple[str, ...], terms: Terms | Contradiction | None) -> Verdict:
+        if isinstance(terms, Contradiction):
+            return self._verdict(Outcome.FORBID, deciding, terms.says)
         if terms is None:
             return self.refuse("A review is asked for, but no policy names who decides.")
         reason = " ".join(terms.reasons) or self._because(deciding)
@@ -81,7 +77,7 @@ class Judge:
         reason = f"The policy could not be evaluated, so the call is forbidden: {answer.errors[0]}"
         return self._verdict(Outcome.FORBID, answer.policies, reason, errors=answer.errors)
 
-    def _merge(self, deciding: Iterable[str]) -> Terms | NoCommonReviewer | None:
+    def _merge(self, deciding: Iterable[str]) -> Terms | Contradiction | None:
         return merge_terms(self.rules[policy] for policy in deciding)
 
     def _because(self, policies: tuple[str, ...]) -> str:

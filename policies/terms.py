@@ -1,29 +1,20 @@
-"""What a policy asks of its reviewers, read from its annotations, and how several are merged."""
+"""What a policy asks of its reviewers, and how the terms of several policies are merged."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from . import annotations as read
 from .verdict import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import timedelta
 
     from .statements import Statement
 
 DEFAULT_TERMS: Final = Terms(reviewers=("on-call",))
-
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
-_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
-_QUORUM = re.compile(r"[1-9][0-9]?", re.ASCII)
-_TIME = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_LONGEST = timedelta(days=366)
-_KNOWN = frozenset({"id", "outcome", "reviewers", "quorum", "expires", "window", "reason"})
-_TERMS = ("reviewers", "quorum", "expires", "window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +27,11 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class NoCommonReviewer:
-    """Policies that must all be satisfied name reviewer groups that have none in common."""
+class Contradiction:
+    """Policies that must all be satisfied and cannot be; `says` is the sentence about them."""
 
     policies: tuple[str, ...]
+    says: str
 
 
 def read_rule(statement: Statement) -> Rule:
@@ -47,83 +39,87 @@ def read_rule(statement: Statement) -> Rule:
     reason = statement.annotations.get("reason") or ""
     if not statement.reviews:
         return Rule(statement.id, reason, None)
-    terms = Terms(
-        reviewers=_groups(statement.annotations.get("reviewers")),
-        quorum=int(statement.annotations.get("quorum") or DEFAULT_TERMS.quorum),
-        expires=_time(statement.annotations.get("expires")) or DEFAULT_TERMS.expires,
+    return Rule(statement.id, reason, _terms(statement.annotations, reason))
+
+
+def _terms(given: Mapping[str, str | None], reason: str) -> Terms:
+    each = read.each(given["each"]) if "each" in given else {}
+    return Terms(
+        reviewers=read.groups(given["reviewers"]) if "reviewers" in given else tuple(each),
+        quorum=read.quorum(given["quorum"]) if "quorum" in given else _enough(each),
+        expires=_length("expires", given) or DEFAULT_TERMS.expires,
         reasons=(reason,) if reason else (),
-        window=_time(statement.annotations.get("window")) or DEFAULT_TERMS.window,
+        window=_length("window", given) or DEFAULT_TERMS.window,
+        each=each,
+        escalation=read.escalation(given["escalate"]) if "escalate" in given else {},
+        separation=read.separation(given["separation"]) if "separation" in given else frozenset(),
+        needs_reason="require_reason" in given,
+        typed="confirm" in given,
     )
-    return Rule(statement.id, reason, terms)
 
 
-def merge_terms(rules: Iterable[Rule]) -> Terms | NoCommonReviewer | None:
+def _length(name: str, given: Mapping[str, str | None]) -> timedelta | None:
+    return read.length(name, given[name]) if name in given else None
+
+
+def _enough(each: Mapping[str, int]) -> int:
+    return max(DEFAULT_TERMS.quorum, sum(each.values()))
+
+
+def merge_terms(rules: Iterable[Rule]) -> Terms | Contradiction | None:
     """The strictest terms that satisfy every rule; None if no rule asks for a review.
 
-    A group may decide only if every rule names it. Were the groups joined instead, adding a policy
-    would let more people approve; where none is common, nobody may.
+    A group may decide only if every rule names it, and from when on every rule lets it. Were the
+    groups joined instead, adding a policy would let more people approve; where none is common,
+    nobody may.
     """
-    asking = [(rule.id, rule.terms) for rule in rules if rule.terms]
+    asking = {rule.id: rule.terms for rule in rules if rule.terms}
     if not asking:
         return None
-    named = [set(terms.reviewers) for _, terms in asking]
-    common = named[0].intersection(*named[1:])
-    if not common:
-        return NoCommonReviewer(tuple(sorted({rule_id for rule_id, _ in asking})))
+    terms = _strictest([*asking.values()])
+    named = ", ".join(f"`{policy}`" for policy in sorted(asking))
+    problem = _problem(terms, named)
+    return Contradiction(tuple(sorted(asking)), problem) if problem else terms
+
+
+def _strictest(asking: Sequence[Terms]) -> Terms:
+    each: dict[str, int] = {}
+    for terms in asking:
+        each |= {group: max(count, each.get(group, 0)) for group, count in terms.each.items()}
+    expires = min(terms.expires for terms in asking)
+    groups = _groups_of_all(asking, expires)
     return Terms(
-        reviewers=tuple(sorted(common)),
-        quorum=max(terms.quorum for _, terms in asking),
-        expires=min(terms.expires for _, terms in asking),
-        reasons=tuple(dict.fromkeys(reason for _, terms in asking for reason in terms.reasons)),
-        window=min(terms.window for _, terms in asking),
+        reviewers=tuple(group for group, after in groups.items() if not after),
+        quorum=max(_enough(each), *(terms.quorum for terms in asking)),
+        expires=expires,
+        reasons=tuple(dict.fromkeys(reason for terms in asking for reason in terms.reasons)),
+        window=min(terms.window for terms in asking),
+        each=each,
+        escalation={group: after for group, after in groups.items() if after},
+        separation=frozenset().union(*(terms.separation for terms in asking)),
+        needs_reason=any(terms.needs_reason for terms in asking),
+        typed=any(terms.typed for terms in asking),
     )
 
 
-def annotation_problems(statement: Statement) -> Iterator[str]:
-    """What is wrong with a policy's annotations, one sentence each."""
-    given = statement.annotations
-    if not given.get("id"):
-        yield "needs an @id."
-    elif not _ID.fullmatch(statement.id):
-        yield "has an @id that is not of letters, digits, dots, dashes and underscores."
-    unknown = sorted(set(given) - _KNOWN)
-    if unknown:
-        yield f"has unknown annotations: {', '.join(f'@{name}' for name in unknown)}."
-    if "outcome" in given and not statement.reviews:
-        yield 'has an @outcome other than "review".'
-    if "reason" in given and not (given["reason"] or "").strip():
-        yield "has an empty @reason."
-    yield from _terms_problems(statement)
+def _groups_of_all(asking: Sequence[Terms], expires: timedelta) -> dict[str, timedelta]:
+    """The groups that every rule lets decide, from when on, if that comes before the end."""
+    every = [terms.groups for terms in asking]
+    common = set(every[0]).intersection(*every[1:])
+    from_when = {group: max(groups[group] for groups in every) for group in sorted(common)}
+    return {group: after for group, after in from_when.items() if after < expires}
 
 
-def _terms_problems(statement: Statement) -> Iterator[str]:
-    given = statement.annotations
-    if not statement.reviews:
-        idle = [f"@{name}" for name in _TERMS if name in given]
-        if idle:
-            yield f'has {", ".join(idle)} but no @outcome("review"), so they would say nothing.'
-        return
-    groups = _groups(given.get("reviewers"))
-    if not groups or not all(_GROUP.fullmatch(group) for group in groups):
-        yield 'asks for a review but names no groups, as in @reviewers("finance, on-call").'
-    if "quorum" in given and not _QUORUM.fullmatch(given["quorum"] or ""):
-        yield "has a @quorum that is not a number from 1 to 99."
-    for name, article in (("expires", "an"), ("window", "a")):
-        if name in given and not _time(given[name]):
-            yield (
-                f'has {article} @{name} that is not a time up to 366 days, as in "24h" '
-                "(s, m, h or d)."
-            )
-
-
-def _groups(text: str | None) -> tuple[str, ...]:
-    """Groups of a comma-separated list; an empty entry stays and is refused."""
-    return tuple(part.strip() for part in text.split(",")) if text else ()
-
-
-def _time(text: str | None) -> timedelta | None:
-    match = _TIME.fullmatch(text or "")
-    if not match:
-        return None
-    time = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    return time if time <= _LONGEST else None
+def _problem(terms: Terms, named: str) -> str:
+    """Why nobody could satisfy these terms; empty if somebody can."""
+    if not terms.reviewers:
+        return f"No reviewer group may decide for all of {named}; give them one in common."
+    strangers = sorted(set(terms.each) - set(terms.groups))
+    if strangers:
+        return (
+            f"{' and '.join(strangers)} would have to approve and may not decide for all of "
+            f"{named}; let each of them name the group among its reviewers."
+        )
+    if len(terms.each) > read.MOST_GROUPS:
+        return f"{named} want approvals of more than {read.MOST_GROUPS} groups; name fewer."
+    return ""

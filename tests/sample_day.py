@@ -198,6 +198,8 @@ def _closed(seeds: Seeds) -> dict[str, str]:
     stopped = seeds.stopped(seeds.run("Close every ticket that is older than a year."))
     return {
         "approval-limit": f"/approvals/{stopped.approval_id}",
+        "approval-terms": f"/approvals/{_terms(seeds).approval_id}",
+        "approval-separated": f"/approvals/{_separated(seeds).approval_id}",
         "approval-version": f"/approvals/{changed.approval_id}",
         "approval-rejected": f"/approvals/{rejected.approval_id}",
         "approval-expired": f"/approvals/{expired.approval_id}",
@@ -209,6 +211,35 @@ def _closed(seeds: Seeds) -> dict[str, str]:
         "approval-again": f"/approvals/{anew.approval_id}",
         "run-ended": f"/runs/{done.run_id}",
     }
+
+
+def _terms(seeds: Seeds) -> Seeded:
+    """One of each group, of which one has approved; later others are asked as well."""
+    held = seeds.held(
+        seeds.run("Close the Harbour depot's storage account.", requested_by="reviewer:erin"),
+        preview=FIGURES,
+        reviewers=("on-call", "storage"),
+        quorum=3,
+        terms={
+            "each": '{"on-call": 1, "storage": 1}',
+            "escalation": '{"on-call-lead": 600, "directors": 7200}',
+            "separation": ["requester"],
+            "needs_reason": True,
+            "confirm": "vol-prod-7",
+        },
+    )
+    why = "Copied to the archive yesterday."
+    seeds.decide(held, "storage-owner", "approve", reason=why, confirmed="vol-prod-7")
+    return held
+
+
+def _separated(seeds: Seeds) -> Seeded:
+    """What Dana asked for herself, so that somebody else has to approve it."""
+    return seeds.held(
+        seeds.run("Delete my test volume.", requested_by="reviewer:dana"),
+        preview=FIGURES,
+        terms={"separation": ["requester"]},
+    )
 
 
 CHANGES = [

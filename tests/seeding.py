@@ -39,6 +39,15 @@ if TYPE_CHECKING:
     from interlock.engine.database import Database
 
 
+PLAIN_TERMS: Mapping[str, Any] = {
+    "each": "{}",
+    "escalation": "{}",
+    "separation": [],
+    "needs_reason": False,
+    "confirm": None,
+}
+
+
 @dataclass(frozen=True)
 class Seeded:
     """What was asked, and of which call of which run."""
@@ -248,8 +257,9 @@ class Seeds:
         changes: Any = None,
         version: str = VERSION,
         kind: str = "call",
+        terms: Mapping[str, Any] | None = None,
     ) -> Seeded:
-        """A call that waits for a person, or a question."""
+        """A call that waits for a person, or a question; `terms` are columns of its approval."""
         run_id = run_id or self.run()
         args = VOLUME if args is None else args
         effect = TOOLS[tool]["effect"] if kind == "call" else "read"
@@ -273,9 +283,11 @@ class Seeds:
             run_sql(
                 conn,
                 "insert into approvals (tenant_id, id, kind, run_id, call_id, digest, headline,"
-                " reason, preview, reviewers, quorum, created_at, expires_at, changes) values"
+                " reason, preview, reviewers, quorum, created_at, expires_at, changes, each,"
+                " escalation, separation, needs_reason, confirm) values"
                 " (:tenant, :id, :kind, :run, :call, :digest, :headline, :reason, :preview,"
-                " :reviewers, :quorum, :at, :expires, :changes)",
+                " :reviewers, :quorum, :at, :expires, :changes, :each, :escalation, :separation,"
+                " :needs_reason, :confirm)",
                 tenant=TENANT,
                 id=approval_id,
                 kind=kind,
@@ -290,6 +302,7 @@ class Seeds:
                 at=now - timedelta(minutes=minutes_ago),
                 expires=now + expires_in if expires_in else None,
                 changes=None if changes is None else json.dumps(changes),
+                **(PLAIN_TERMS | dict(terms or {})),
             )
             seeded = Seeded(approval_id, call_id, run_id, digest.hex())
             self._both(conn, seeded, "agent:fleet-ops", "call.held", "waiting", "pending")
@@ -303,14 +316,15 @@ class Seeds:
         *,
         reason: str | None = None,
         args: Mapping[str, Any] | None = None,
+        confirmed: str | None = None,
     ) -> None:
         """One reviewer's answer; the approval stays as it is."""
         with self.database.begin() as conn:
             run_sql(
                 conn,
                 "insert into decisions (tenant_id, id, approval_id, digest, reviewer, kind, reason,"
-                " args, via) values (:tenant, :id, :approval, :digest, :by, :kind, :reason, :args,"
-                " 'ui')",
+                " args, via, confirmed) values (:tenant, :id, :approval, :digest, :by, :kind,"
+                " :reason, :args, 'ui', :confirmed)",
                 tenant=TENANT,
                 id=uuid7(),
                 approval=seeded.approval_id,
@@ -319,6 +333,7 @@ class Seeds:
                 kind=kind,
                 reason=reason,
                 args=canonical(args) if args is not None else None,
+                confirmed=confirmed,
             )
             audit.record(
                 conn,

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..confirmation import to_type
 from ..errors import UsageError
 from ..lifecycle import ApprovalKind, ApprovalState, DecisionKind
 from .identity import decider
 from .opened import opened
-from .printing import as_json, print_block, print_fields, print_json, print_table, shown
+from .printing import as_json, print_block, print_fields, print_json, print_table, shown, when
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,8 +99,8 @@ def approve(
         detail = _detail(at, approval_id)
         reviewer = decider(at, name)
         said = {"reviewer": reviewer, "digest": digest, "reason": reason}
-        _confirm(detail, confirm)
-        decided = _decide(at, approval_id, kind=DecisionKind.APPROVE, **said)
+        word = _confirm(detail, confirm)
+        decided = _decide(at, approval_id, kind=DecisionKind.APPROVE, confirm=word, **said)
     _print_decided(decided, reviewer, json_=json_)
 
 
@@ -159,8 +158,9 @@ def print_approval(detail: ApprovalDetail) -> None:
             ("Run", f"{asked.run_id} of {asked.agent}"),
             ("Held", asked.reason),
             ("Policies", ", ".join(asked.policies) or None),
-            ("For", " or ".join(asked.reviewers)),
-            ("Approved by", f"{by} ({len(asked.approved_by)} of {asked.quorum})"),
+            ("For", " or ".join(asked.terms.groups)),
+            ("Approved by", f"{by} ({_given(asked)} of {asked.quorum})"),
+            *_terms(detail),
             ("Until", asked.expires_at),
             ("Succeeded by", detail.successor),
         ]
@@ -187,10 +187,34 @@ def print_approval(detail: ApprovalDetail) -> None:
     print_fields([("Digest", asked.digest.hex())])
 
 
-def _confirm(detail: ApprovalDetail, given: str | None) -> None:
-    if detail.call is None or detail.call.effect != "irreversible":
-        return
-    word = to_type(detail.call, detail.approval.headline)
+def _given(asked: ApprovalRow) -> int:
+    return min(len(asked.approved_by), asked.quorum - asked.terms.missing)
+
+
+def _terms(detail: ApprovalDetail) -> list[tuple[str, Any]]:
+    """Who else, who not, and what with, where the terms say so."""
+    terms = detail.approval.terms
+    later = [(group, at) for group, at in terms.escalation.items() if group not in terms.groups]
+    apart = [f"{person} ({duty})" for person, duty in detail.set_apart.items()]
+    uncounted = [f"{v.reviewer} ({v.why_not})" for v in detail.voices if v.why_not]
+    needs = (["a reason"] if terms.needs_reason else []) + (
+        [f"--confirm {terms.confirm}"] if terms.confirm else []
+    )
+    return [
+        ("Of these", ", ".join(f"{n} of {group}" for group, n in terms.each.items()) or None),
+        *(("Asked later", f"{group}, from {when(at)} on") for group, at in later),
+        ("Does not count", ", ".join(apart + uncounted) or None),
+        ("Approve with", " and ".join(needs) or None),
+    ]
+
+
+def _confirm(detail: ApprovalDetail, given: str | None) -> str | None:
+    """What was typed, once it is what is wanted."""
+    from ..confirmation import wanted
+
+    word = wanted(detail)
+    if word is None:
+        return given
     if given is None:
         if not sys.stdin.isatty():
             raise UsageError("There is no terminal to confirm at: give the word with --confirm.")
@@ -198,6 +222,7 @@ def _confirm(detail: ApprovalDetail, given: str | None) -> None:
         given = click.prompt(f"To approve, type {word}", err=True)
     if given != word:
         raise UsageError(f"'{given}' is not what confirms this. Nothing was decided.")
+    return given
 
 
 def _detail(at: Opened, approval_id: UUID) -> ApprovalDetail:

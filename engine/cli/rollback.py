@@ -103,7 +103,10 @@ def print_plan(plan: Plan) -> None:
     print_fields([("Reads", f"{plan.reads}, with nothing to undo"), ("Digest", plan.digest.hex())])
     if not plan.undos:
         return
-    told = "An approval of it is asked for then." if plan.needs_approval else "It begins at once."
+    told = "It begins at once."
+    if plan.needs_approval:
+        who = "Somebody else" if plan.final else "A person"
+        told = f"{who} has to approve it then."
     options = f" --to {plan.scope.to}" if plan.scope.to else ""
     options += "".join(f" --skip {call}" for call in sorted(plan.scope.skip))
     click.echo(f"\nNothing was changed. {told} To carry it out:")

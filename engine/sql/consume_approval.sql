@@ -1,4 +1,5 @@
--- Once, for this very digest, and within its window
-update approvals set state = 'consumed'
-where tenant_id = %(tenant)s and id = %(approval_id)s and state = 'approved' and digest = %(digest)s
-  and closed_at + use_within > clock_timestamp()
+-- Once, for this very digest, within its window, and while those who gave it may still decide it
+update approvals a set state = 'consumed'
+where a.tenant_id = %(tenant)s and a.id = %(approval_id)s and a.state = 'approved'
+  and a.digest = %(digest)s and a.closed_at + a.use_within > clock_timestamp()
+  and still_missing(a) = 0

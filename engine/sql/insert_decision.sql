@@ -1,4 +1,5 @@
-insert into decisions (tenant_id, id, approval_id, digest, reviewer, kind, reason, args, answer, via)
+insert into decisions (tenant_id, id, approval_id, digest, reviewer, kind, reason, args, answer, via,
+                       confirmed)
 values (%(tenant)s, %(id)s, %(approval_id)s, %(digest)s, %(reviewer)s, %(kind)s, %(reason)s, %(args)s,
-        %(answer)s, %(via)s)
+        %(answer)s, %(via)s, %(confirmed)s)
 returning decided_at

@@ -1,5 +1,6 @@
 -- A doubt is about a call, or about an undo of it, which may be sent for as long after its own start
-select a.id, a.kind, a.run_id, a.call_id, a.digest, a.state, a.reviewers, a.quorum, a.preview,
+select a.id, a.kind, a.run_id, a.call_id, a.digest, a.state, a.preview,
+       asked_groups(a) as asked_groups, a.escalation, a.created_at, a.needs_reason, a.confirm,
        a.expires_at is not null and a.expires_at <= clock_timestamp() as expired, a.closed_at,
        a.closed_by, a.close_reason, a.expires_at, c.tool, c.args, c.state as call_state,
        s.send_before, coalesce(s.send_before > clock_timestamp(), false) as may_be_sent

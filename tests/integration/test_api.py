@@ -250,6 +250,38 @@ def test_somebody_who_is_no_reviewer_of_it_is_refused(api: TestClient, seeds: Se
     assert "it is for storage" in answer.json()["error"]
 
 
+def test_an_approval_gives_its_terms_and_who_counts(
+    api: TestClient, seeds: Seeds, second: dict[str, str]
+) -> None:
+    terms = {
+        "each": '{"on-call": 2}',
+        "escalation": '{"storage": 86400}',
+        "separation": ["requester"],
+        "needs_reason": True,
+        "confirm": "vol-prod-7",
+    }
+    held = seeds.held(seeds.run(requested_by="reviewer:dana"), quorum=2, terms=terms)
+    given = {"reason": "Ticket 7.", "confirm": "vol-prod-7"}
+    answer = decide(api, held.approval_id, decision="approve", digest=held.digest, **given)
+    assert answer.status_code == 403
+    assert "dana asked for this run, so somebody else" in answer.json()["error"]
+    path = f"/api/approvals/{held.approval_id}"
+    body = {"decision": "approve", "digest": held.digest}
+    for lacking in ({"reason": "Ticket 7."}, {"confirm": "vol-prod-7"}, {"confirm": "vol"}):
+        answer = api.post(f"{path}/decisions", json={**body, **lacking}, headers=second)
+        assert answer.status_code == 422, lacking
+    answer = api.post(f"{path}/decisions", json={**body, **given}, headers=second)
+    assert (answer.status_code, answer.json()["state"]) == (200, "pending")
+    found = api.get(path).json()
+    assert (found["each"], found["quorum"], found["missing"]) == ({"on-call": 2}, 2, 1)
+    assert found["asked_groups"] == ["on-call"]
+    assert list(found["escalation"]) == ["storage"]
+    assert found["separation"] == ["requester"]
+    assert (found["needs_reason"], found["confirm"]) == (True, "vol-prod-7")
+    assert found["set_apart"] == {"dana": "requester"}
+    assert found["approvals"] == [{"reviewer": "erin", "counts": True, "why_not": None}]
+
+
 @pytest.mark.parametrize(
     "body",
     [

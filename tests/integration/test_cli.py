@@ -353,6 +353,34 @@ def test_a_question_is_answered_on_the_command_line(
     assert "Neither." in fine(cli("runs", "show", str(question.run_id), "--json"))
 
 
+def test_the_terms_are_shown_and_asked_of_whoever_approves(
+    cli: CommandLine, seeds: Seeds, reviewer: Account
+) -> None:
+    terms = {
+        "each": '{"on-call": 1}',
+        "escalation": '{"storage": 86400}',
+        "separation": ["requester"],
+        "needs_reason": True,
+        "confirm": "RB-1",
+    }
+    held = seeds.held(tool="move_booking", args={"booking_id": "RB-1"}, terms=terms)
+    shown = fine(cli("approvals", "show", str(held.approval_id)))
+    for part in (
+        "Of these:    1 of on-call",
+        "Asked later: storage, from",
+        "finance-lead (requester)",
+        "a reason and --confirm RB-1",
+    ):
+        assert part in shown
+    approve = ["approvals", "approve", str(held.approval_id), "--digest", held.digest]
+    who = {"INTERLOCK_PASSWORD": reviewer.password}
+    approve += ["--as", "dana"]
+    refused(cli(*approve, "--reason", "Ticket 7.", **who), 2, "give the word with --confirm")
+    refused(cli(*approve, "--confirm", "RB-1", **who), 1, "needs a reason")
+    said = fine(cli(*approve, "--confirm", "RB-1", "--reason", "Ticket 7.", **who))
+    assert said == "Approved by dana.\n"
+
+
 def test_an_approval_that_asks_again_is_shown_with_what_changed(
     cli: CommandLine, seeds: Seeds, reviewer: Account
 ) -> None:

@@ -95,7 +95,7 @@ def test_an_undo_that_fails_is_named_and_the_exit_code_says_so(lab: Lab, cli: Co
 def test_a_plan_that_waits_for_a_person_ends_with_3(lab: Lab, cli: CommandLine) -> None:
     run = done(lab, depot(*CALLS, final=True))
     shown = cli("runs", "rollback", run)
-    assert "An approval of it is asked for then." in shown.stdout
+    assert "Somebody else has to approve it then." in shown.stdout
     digest = json.loads(cli("runs", "rollback", run, "--json").stdout)["digest"]
     asked = cli("runs", "rollback", run, "--confirm", digest)
     assert asked.returncode == 3

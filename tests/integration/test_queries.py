@@ -119,7 +119,7 @@ def test_one_run_and_one_approval_take_a_fixed_number_of_statements(
     assert len(statements) == 6
     with database.begin() as conn, counted(database) as statements:
         queries.get_approval(conn, tenant="default", approval_id=held.approval_id)
-    assert len(statements) == 6
+    assert len(statements) == 8
 
 
 def test_another_tenant_sees_nothing(database: Database, seeds: Seeds) -> None:

@@ -14,7 +14,7 @@ from interlock.engine.call import Call
 from interlock.engine.drift import Approved, Change, Today, drift, reason_of
 from interlock.engine.judgement import Judgement
 from interlock.engine.lifecycle import CallState
-from interlock.policies.verdict import Outcome, Terms, Verdict
+from interlock.policies.verdict import Duty, Outcome, Terms, Verdict
 from interlock.tools import Classification, Effect, Source, ToolSpec
 
 SPEC = ToolSpec.of(
@@ -54,7 +54,7 @@ CALL = Call(
 )
 DAY = timedelta(hours=24)
 TERMS = Terms(("finance", "on-call"), 2)
-APPROVED = Approved(("finance", "on-call"), 2, timedelta(hours=1), DAY)
+APPROVED = Approved(TERMS, timedelta(hours=1))
 
 
 def today(
@@ -90,6 +90,10 @@ def test_nothing_changed() -> None:
         ({"outcome": Outcome.FORBID}, "policy"),
         ({"terms": Terms(("finance", "on-call"), 3)}, "policy"),
         ({"terms": Terms(("finance",), 2)}, "policy"),
+        ({"terms": replace(TERMS, each={"finance": 1})}, "policy"),
+        ({"terms": replace(TERMS, separation=frozenset({Duty.REQUESTER}))}, "policy"),
+        ({"terms": replace(TERMS, needs_reason=True)}, "policy"),
+        ({"terms": replace(TERMS, typed=True)}, "policy"),
         ({"terms": Terms(("finance", "on-call"), 2, window=timedelta(minutes=30))}, "window"),
     ],
 )
@@ -101,6 +105,8 @@ def test_each_of_these_voids_an_approval(now: dict[str, Any], what: str) -> None
     "now",
     [
         {"terms": Terms(("finance", "on-call", "storage"), 2)},
+        {"terms": replace(TERMS, escalation={"directors": DAY})},
+        {"terms": replace(TERMS, separation=frozenset({Duty.EDITOR}))},
         {"terms": Terms(("finance", "on-call"), 1, window=timedelta(days=9))},
         {"outcome": Outcome.ALLOW},
         {"effect": Effect.READ},
@@ -121,6 +127,45 @@ def test_an_approval_is_good_until_its_window_is_over_and_not_longer() -> None:
     assert whats(replace(APPROVED, age=DAY)) == ["window"]
     later = today(terms=Terms(("finance", "on-call"), 2, window=timedelta(days=9)))
     assert [c.what for c in drift(CALL, replace(APPROVED, age=DAY), later)] == ["window"]
+
+
+def test_a_group_that_may_decide_later_than_it_could_voids_an_approval() -> None:
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+
+    def after(time: timedelta) -> Terms:
+        return replace(TERMS, escalation={"directors": time})
+
+    approved = replace(APPROVED, terms=after(minute))
+    assert whats(approved, terms=after(hour)) == ["policy"]
+    assert whats(approved, terms=TERMS) == ["policy"]
+    assert whats(replace(APPROVED, terms=after(hour)), terms=after(minute)) == []
+    at_once = Terms(("finance", "on-call", "directors"), 2)
+    assert whats(replace(APPROVED, terms=at_once), terms=after(minute)) == ["policy"]
+
+
+def test_an_approval_that_lacks_one_who_gave_it_is_void() -> None:
+    short = replace(APPROVED, is_short=True, by=("dana", "erik"), counted=("erik",))
+    (change,) = drift(CALL, short, today())
+    assert (change.what, change.before, change.now) == ("approvers", "dana, erik", "erik")
+    (change,) = drift(CALL, replace(short, counted=()), today())
+    assert change.now == "Nobody"
+
+
+def test_the_terms_are_told_in_full() -> None:
+    terms = Terms(
+        ("finance", "on-call"),
+        2,
+        each={"on-call": 1, "finance": 1},
+        escalation={"directors": timedelta(hours=2)},
+        separation=frozenset({Duty.REQUESTER}),
+        needs_reason=True,
+        typed=True,
+    )
+    (change,) = drift(CALL, APPROVED, today(terms=terms))
+    assert change.now == (
+        "2 approvals by finance or on-call, 1 of finance, 1 of on-call, 2 h later directors, "
+        "not the requester, with a reason, confirmed by typing"
+    )
 
 
 def test_a_state_that_was_never_known_is_like_no_other() -> None:

@@ -83,7 +83,12 @@ class Lab:
 
     def decide(self, approval: dict[str, Any], kind: str = "approve", **more: Any) -> Decided:
         """Answer an approval as Dana."""
-        fields = {"reviewer": "dana", "digest": bytes(approval["digest"]).hex(), "via": "api"}
+        fields = {
+            "reviewer": "dana",
+            "digest": bytes(approval["digest"]).hex(),
+            "via": "api",
+            "confirm": approval.get("confirm"),
+        }
         answer = Answer(
             tenant="default",
             approval_id=approval["id"],

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from interlock.engine import hooks, journal
 from interlock.engine import lapse as lapsing
 from interlock.engine.approval_queries import get_approval
 from interlock.engine.drift import AS_IT_WAS, Approved
-from interlock.engine.errors import ApprovalTooOld, Fenced
+from interlock.engine.errors import ApprovalVoid, Fenced
 from interlock.engine.hold import Hold
 from interlock.engine.lapse import lapse
 from interlock.engine.runs import request_cancel
@@ -422,7 +423,7 @@ def test_a_window_that_ends_right_before_the_start_is_noticed_by_the_start_itsel
         if len(looks) > 1:
             return found
         time.sleep(1.1)
-        return Approved(found.reviewers, found.quorum, timedelta(), found.window)
+        return replace(found, age=timedelta())
 
     monkeypatch.setattr(lapsing, "approved_under", early)
     agent = wiper(lab, volume, text=policy(window="1s"))
@@ -543,7 +544,7 @@ def test_a_start_after_the_window_is_refused_by_the_statement_that_uses_the_appr
     hold, call = at_start
     query = "select closed_at + use_within < clock_timestamp() from approvals"
     lab.until(lambda: lab.one(query))
-    with pytest.raises(ApprovalTooOld), lab.database.begin() as conn:
+    with pytest.raises(ApprovalVoid), lab.database.begin() as conn:
         journal.start(conn, hold, call, uuid7())
 
 

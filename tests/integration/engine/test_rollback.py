@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from interlock.engine.rollbacks import Asked
     from interlock.tools import GatedTool
 
-BY = "reviewer:dana"
+BY = "reviewer:erik"
 SOON = timedelta(seconds=2)
 
 
@@ -393,8 +393,8 @@ def test_an_approved_plan_that_no_longer_holds_lapses(lab: Lab, shelf: Shelf) ->
 def test_a_plan_that_was_approved_too_long_ago_lapses(
     lab: Lab, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = functools.partial(rollbacks.request_approval, window=timedelta(microseconds=1))
-    monkeypatch.setattr(rollbacks, "request_approval", short)
+    short = replace(rollbacks._FINAL_TERMS, window=timedelta(microseconds=1))
+    monkeypatch.setattr(rollbacks, "_FINAL_TERMS", short)
     stow = final_undo(shelf)
     run = done(lab, stow, calls=[("stow", "a")])
     confirm(lab, run)
@@ -632,7 +632,7 @@ def test_a_run_that_waits_is_ended_first_and_nothing_of_it_starts_meanwhile(
     ended = lab.run(run)
     assert (ended["exit"], ended["exit_reason"]) == (
         "cancelled",
-        "Stopped by dana, to be rolled back.",
+        "Stopped by erik, to be rolled back.",
     )
     assert states(lab, run) == ["undone", "cancelled"]
     assert lab.one("select state from approvals where id = %s", held["id"]) == "cancelled"

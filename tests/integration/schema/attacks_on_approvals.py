@@ -22,7 +22,8 @@ LIFE = Check("approvals_guard", "an approval cannot go from % to %")
 EXPIRED = Check("approvals_guard", "this approval expired")
 NOT_EXPIRED = Check("approvals_guard", "this approval has not expired")
 AGAINST = Check("approvals_guard", "somebody rejected or edited this")
-QUORUM = Check("approvals_guard", "only % of % reviewers approved")
+QUORUM = Check("approvals_terms_guard", "% of % approvals that count are missing")
+TERMS = Check("approvals_terms_guard", "the terms of an approval cannot change")
 NOBODY_REJECTED = Check("approvals_guard", "nobody rejected this approval")
 FOR_HOW_LONG = Check("approvals_times_guard", "for how long and why anew is asked cannot change")
 TOO_OLD = Check("approvals_times_guard", "this approval is older than its window")
@@ -129,6 +130,11 @@ def an_approval_cannot_begin_as_approved(rows: Rows) -> Iterator[None]:
         "expires_at": (WHAT_IS_ASKED, DOUBT_NEVER_EXPIRES),
         "use_within": (FOR_HOW_LONG,),
         "changes": (FOR_HOW_LONG,),
+        "each": (TERMS,),
+        "escalation": (TERMS,),
+        "separation": (TERMS,),
+        "needs_reason": (TERMS,),
+        "confirm": (TERMS,),
     }
 )
 def what_is_asked_cannot_change(rows: Rows, column: str) -> Iterator[None]:
@@ -146,6 +152,10 @@ def what_is_asked_cannot_change(rows: Rows, column: str) -> Iterator[None]:
         "expires_at": "tomorrow",
         "use_within": "48 hours",
         "changes": "[]",
+        "each": '{"finance": 1}',
+        "escalation": '{"finance": 60}',
+        "separation": ["requester"],
+        "needs_reason": True,
     }.get(column, "another")
     yield
     rows.change("approvals", approval_id, **{column: other})

@@ -38,6 +38,7 @@ OUTCOME_FITS = Constraint("rollbacks", "rollback_outcome_fits")
 HAS_WORKER = Constraint("rollbacks", "rollback_has_worker")
 
 UNDO_BORN = _undo("an undo begins as allowed")
+SECOND = Check("undos_terms_guard", "an undo that cannot be undone takes a second person")
 HARM = _undo("an undo that may do harm is in no plan without an approval")
 UNDO_IS = _undo("what an undo is cannot change")
 UNDO_LIFE = _undo("an undo cannot go from % to %")
@@ -309,7 +310,7 @@ def nobody_can_have_attested_an_undo_that_begins(rows: Rows) -> Iterator[None]:
     rows.undo(rollback_id, call, attested_by="dana")
 
 
-@attacks({"effect": (HARM,), "unsure": (HARM,)})
+@attacks({"effect": (HARM, SECOND), "unsure": (HARM,)})
 def an_undo_that_may_do_harm_cannot_be_in_a_plan_without_an_approval(
     rows: Rows, what: str
 ) -> Iterator[None]:
@@ -318,6 +319,17 @@ def an_undo_that_may_do_harm_cannot_be_in_a_plan_without_an_approval(
     yield
     harm: dict[str, Any] = {"effect": "irreversible"} if what == "effect" else {"unsure": True}
     rows.undo(rollback_id, call, **harm)
+
+
+@attack(SECOND)
+def an_undo_that_cannot_be_undone_cannot_be_approved_by_who_asked_for_it(
+    rows: Rows,
+) -> Iterator[None]:
+    call = succeeded(rows)
+    rows.end(call.run_id)
+    rollback_id = rows.rollback(call.run_id, approval_id=rows.plan(call.run_id))
+    yield
+    rows.undo(rollback_id, call, effect="irreversible")
 
 
 @attack(Constraint("undos", "undo_of_a_rollback"))

@@ -14,6 +14,7 @@ import attacks_on_replies
 import attacks_on_rollbacks
 import attacks_on_runs
 import attacks_on_starts
+import attacks_on_terms
 import attacks_on_the_record
 import psycopg
 import pytest
@@ -32,6 +33,7 @@ MODULES = (
     attacks_on_rollbacks,
     attacks_on_runs,
     attacks_on_starts,
+    attacks_on_terms,
     attacks_on_the_record,
 )
 every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])

@@ -150,16 +150,98 @@ def test_a_quorum_needs_different_people(
 ) -> None:
     held = seeds.held(quorum=2)
     path = f"/approvals/{held.approval_id}"
-    assert "1 more approval would be needed" in text_of(dana.get(path))
+    assert "After your approval, 1 more approval is needed." in text_of(dana.get(path))
     dana.decide(held.approval_id, "approve", confirm="vol-prod-7")
     assert stands(held) == ("pending", 1)
     mine = text_of(dana.get(path))
     assert "Your approval was recorded at" in mine
-    assert "another reviewer must decide as well" in mine
+    assert "1 more approval is needed, by another reviewer." in mine
     erin = person("erin", "on-call")
-    assert "Your approval would be the last one needed" in text_of(erin.get(path))
+    hers = text_of(erin.get(path))
+    assert "dana approved at" in hers
+    assert "1 more approval is needed before anything happens." in hers
+    assert "Your approval would be the last one needed" in hers
     erin.decide(held.approval_id, "approve", confirm="vol-prod-7")
     assert stands(held) == ("approved", 2)
+
+
+def test_the_page_says_which_group_s_approval_is_missing(
+    dana: Person, person: Any, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held(
+        reviewers=("on-call", "storage"),
+        quorum=2,
+        terms={"each": '{"on-call": 1, "storage": 1}'},
+    )
+    path, word = f"/approvals/{held.approval_id}", {"confirm": "vol-prod-7"}
+    dana.decide(held.approval_id, "approve", **word)
+    erin, saul = person("erin", "on-call"), person("saul", "storage")
+    page = text_of(erin.get(path))
+    assert "After your approval, 1 more approval is needed, from storage." in page
+    assert "From on-call 1 of 1 dana" in page
+    assert "From storage 0 of 1" in page
+    erin.decide(held.approval_id, "approve", **word)
+    page = text_of(saul.get(path))
+    assert "Quorum 1 of 2 dana" in page
+    assert "Your approval would be the last one needed" in page
+    saul.decide(held.approval_id, "approve", **word)
+    assert stands(held) == ("approved", 3)
+
+
+def test_who_asked_for_the_run_is_told_why_they_cannot_approve_it_and_may_reject_it(
+    dana: Person, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held(seeds.run(requested_by="reviewer:dana"), terms={"separation": ["requester"]})
+    page = dana.get(f"/approvals/{held.approval_id}")
+    assert "You asked for this run, so somebody else has to approve it." in text_of(page)
+    assert "Does not count dana, who asked for this run" in text_of(page)
+    assert 'value="approve"' not in page.text
+    answer = dana.decide(held.approval_id, "approve", confirm="vol-prod-7")
+    assert answer.status_code == 403
+    assert stands(held) == ("pending", 0)
+    assert dana.decide(held.approval_id, "reject", reason="later").status_code == 303
+    assert stands(held) == ("rejected", 1)
+
+
+def test_who_is_asked_later_sees_from_when_on(dana: Person, person: Any, seeds: Seeds) -> None:
+    terms = {"escalation": '{"storage": 86400, "on-call-lead": 60}'}
+    held = seeds.held(terms=terms)
+    page = person("saul", "storage").get(f"/approvals/{held.approval_id}")
+    assert "Only on-call or on-call-lead can decide this now. You can from" in text_of(page)
+    assert '<form class="decision' not in page.text
+    shown = text_of(dana.get(f"/approvals/{held.approval_id}"))
+    assert "Asked too on-call-lead, since" in shown
+    assert "Asked later storage, from" in shown
+    lead = person("lena", "on-call-lead")
+    assert lead.decide(held.approval_id, "approve", confirm="vol-prod-7").status_code == 303
+
+
+def test_an_approval_that_needs_a_reason_is_not_recorded_without(
+    dana: Person, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held(terms={"needs_reason": True})
+    page = text_of(dana.get(f"/approvals/{held.approval_id}"))
+    assert "Reason (required, kept in the log; sent to the agent if you reject)" in page
+    answer = dana.decide(held.approval_id, "approve", confirm="vol-prod-7")
+    assert answer.status_code == 422
+    assert "An approval of this needs a reason." in text_of(answer)
+    assert stands(held) == ("pending", 0)
+    dana.decide(held.approval_id, "approve", confirm="vol-prod-7", note="Ticket 7.")
+    assert stands(held) == ("approved", 1)
+
+
+def test_what_the_terms_have_typed_is_asked_for_whatever_the_effect(
+    dana: Person, seeds: Seeds, stands: Any
+) -> None:
+    held = seeds.held(
+        tool="move_booking",
+        args={"booking_id": "RB-1", "vehicle": 4},
+        terms={"confirm": "RB-1"},
+    )
+    assert "To approve, type RB-1" in text_of(dana.get(f"/approvals/{held.approval_id}"))
+    assert dana.decide(held.approval_id, "approve", confirm="RB-2").status_code == 422
+    assert dana.decide(held.approval_id, "approve", confirm="RB-1").status_code == 303
+    assert stands(held) == ("approved", 1)
 
 
 @pytest.mark.parametrize(

@@ -115,25 +115,34 @@ def test_a_plan_with_what_does_not_come_back_is_approved_in_the_queue(
     run = done(lab, agent)
     page = dana.get(f"/runs/{run}/rollback")
     assert "Ask to roll back 2 calls" in text_of(page)
+    assert "Somebody else has to approve the plan before anything is undone." in text_of(page)
     dana.client.post(f"/runs/{run}/rollback", data=form_of(page.text))
     (approval,) = lab.pending(run)
     assert "The rollback waits for its approval." in text_of(dana.get(f"/runs/{run}/rollback"))
     where = f"/approvals/{approval['id']}"
-    shown = dana.get(where)
+    assert "You asked for this rollback, so somebody else" in text_of(dana.get(where))
+    erin = person("erin", "on-call")
+    shown = erin.get(where)
     words = text_of(shown)
     for said in ("Roll back 2 calls of run", "Cannot be undone 1", "Its undo cannot be undone.",
                  "If you approve, the calls are undone at once", "Approve rollback"):  # fmt: skip
         assert said in words
     assert undone == []
-    form = {**form_of(shown.text), "decision": "approve"}
+    form = {**form_of(shown.text), "decision": "approve", "confirm": str(run)[-8:]}
     form.pop("to", None)
-    assert dana.client.post(f"{where}/decisions", data=form).status_code == 200
+    mine = {**form, "csrf": dana.csrf()}
+    assert dana.client.post(f"{where}/decisions", data=mine).status_code == 403
+    assert undone == []
+    assert erin.client.post(f"{where}/decisions", data={**form, "confirm": ""}).status_code == 422
+    assert erin.client.post(f"{where}/decisions", data=form).status_code == 200
     over(lab, run)
     assert undone == ["c", "a"]
-    assert "You approved this at" in text_of(dana.get(where))
+    assert "erin approved this at" in text_of(dana.get(where))
 
 
-def test_a_doubt_about_an_undo_is_said_to_be_about_an_undo(lab: Lab, dana: Person) -> None:
+def test_a_doubt_about_an_undo_is_said_to_be_about_an_undo(
+    lab: Lab, dana: Person, person: Callable[..., Person]
+) -> None:
     def break_off(args: dict[str, Any], _: Any) -> None:
         raise ConnectionError(args["box"])
 
@@ -141,7 +150,8 @@ def test_a_doubt_about_an_undo_is_said_to_be_about_an_undo(lab: Lab, dana: Perso
     run = done(lab, depot(*CALLS, final=True, undo=break_off, send_within=soon))
     page = dana.get(f"/runs/{run}/rollback")
     dana.client.post(f"/runs/{run}/rollback", data=form_of(page.text))
-    lab.decide(lab.pending(run)[0])
+    person("erin", "on-call")
+    lab.decide(lab.pending(run)[0], reviewer="erin")
     lab.until(lambda: [a["kind"] for a in lab.pending(run)] == ["in_doubt"])
     lab.until(lambda: lab.one("select state from rollbacks") == "waiting")
     (doubt,) = lab.pending(run)

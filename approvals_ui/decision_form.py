@@ -9,7 +9,7 @@ from ..engine.accounts import Reviewer
 from ..engine.confirmation import wanted
 from ..engine.decisions import Answer
 from ..engine.errors import InvalidDecision
-from ..engine.lifecycle import DecisionKind
+from ..engine.lifecycle import ApprovalKind, DecisionKind
 from ..engine.queries import ApprovalDetail
 
 REASONS = {

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from ..engine.confirmation import wanted
 from ..engine.lifecycle import ApprovalKind, ApprovalState
 from ..engine.limits import LimitReached
-from ..engine.questions import QUESTIONS
 from ..tools.effect import Effect, Source
 from . import words
 from .arguments import ArgumentRow, Value, digest_groups, figure, rows, shown, value_of

@@ -125,6 +125,16 @@ def may_not_approve(detail: ApprovalDetail, reviewer: Reviewer) -> str:
     return f"You {did(duty, detail.approval.kind)}, so somebody else has to approve it."
 
 
+_ANSWERED = "The run goes on with your answer, recorded as yours."
+_SAYS = {
+    ApprovalKind.VERSION: (
+        "If you approve, the run goes on with the changed agent. If you reject, it ends."
+    ),
+    ApprovalKind.ROLLBACK: "If you approve, the calls are undone at once, the last one first.",
+    **dict.fromkeys(QUESTIONS, _ANSWERED),
+}
+
+
 def says(detail: ApprovalDetail, reviewer: Reviewer) -> str:
     """What an approval of this reviewer would set off."""
     asked = detail.approval
@@ -132,12 +142,8 @@ def says(detail: ApprovalDetail, reviewer: Reviewer) -> str:
     after = (*detail.voices, mine)
     if missing(asked.quorum, asked.terms.each, after):
         return f"After your approval, {_lower(_needed(detail, after))}."
-    if asked.kind == ApprovalKind.VERSION:
-        return "If you approve, the run goes on with the changed agent. If you reject, it ends."
-    if asked.kind in QUESTIONS:
-        return "The run goes on with your answer, recorded as yours."
-    if asked.kind == ApprovalKind.ROLLBACK:
-        return "If you approve, the calls are undone at once, the last one first."
+    if asked.kind in _SAYS:
+        return _SAYS[ApprovalKind(asked.kind)]
     if asked.kind == ApprovalKind.LIMIT and isinstance(asked.preview, dict):
         raised = f"{asked.preview['raise_to']:,} instead of {asked.preview['allowed']:,}"
         return (

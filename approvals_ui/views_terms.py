@@ -219,10 +219,17 @@ def _needed(detail: ApprovalDetail, voices: tuple[Voice, ...]) -> str:
     asked = detail.approval
     each = asked.terms.each
     filled = places(each, voices)
-    lacking = [group for group, count in each.items() if len(filled[group]) < count]
+    free = {group: count - len(filled[group]) for group, count in each.items()}
+    lacking = " and ".join(group for group, count in free.items() if count)
     count = missing(asked.quorum, each, voices)
     more = f"{words.plural(count, 'more approval')} {'is' if count == 1 else 'are'} needed"
-    return f"{more}, from {' and '.join(lacking)}" if lacking else more
+    if not lacking:
+        return more
+    return (
+        f"{more}, from {lacking}"
+        if sum(free.values()) == count
+        else f"{more}, {lacking} among them"
+    )
 
 
 def _lower(text: str) -> str:

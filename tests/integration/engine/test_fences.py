@@ -100,7 +100,7 @@ PROPOSAL = Proposal(
 
 def propose(conn: Connection, hold: Hold) -> Call:
     """Ask a person about the same call."""
-    return journal.propose(conn, hold, PROPOSAL, Shown("Wipe", None), calls=1)
+    return journal.propose(conn, hold, PROPOSAL, Shown("Wipe", None), calls=1, irreversible=1)
 
 
 @pytest.mark.parametrize(("status", "behind"), [("running", 1), ("waiting", 0)])

@@ -178,6 +178,9 @@ class Counting:
     def step_read(self, *_: Any) -> None:
         """Fine."""
 
+    def step_stored(self, *_: Any) -> None:
+        """Fine."""
+
 
 @asynccontextmanager
 async def executing(

@@ -159,7 +159,7 @@ def test_a_quorum_needs_different_people(
     erin = person("erin", "on-call")
     hers = text_of(erin.get(path))
     assert "dana approved at" in hers
-    assert "1 more approval is needed before anything happens." in hers
+    assert "1 more approval is needed. Nothing happens before that." in hers
     assert "Your approval would be the last one needed" in hers
     erin.decide(held.approval_id, "approve", confirm="vol-prod-7")
     assert stands(held) == ("approved", 2)
@@ -168,11 +168,12 @@ def test_a_quorum_needs_different_people(
 def test_the_page_says_which_group_s_approval_is_missing(
     dana: Person, person: Any, seeds: Seeds, stands: Any
 ) -> None:
-    held = seeds.held(
-        reviewers=("on-call", "storage"),
-        quorum=2,
-        terms={"each": '{"on-call": 1, "storage": 1}'},
-    )
+    each = {"each": '{"on-call": 1, "storage": 1}'}
+    of_three = seeds.held(reviewers=("on-call", "storage"), quorum=3, terms=each)
+    seeds.decide(of_three, "dana", "approve")
+    page = text_of(dana.get(f"/approvals/{of_three.approval_id}"))
+    assert "2 more approvals are needed, storage among them, by another reviewer." in page
+    held = seeds.held(reviewers=("on-call", "storage"), quorum=2, terms=each)
     path, word = f"/approvals/{held.approval_id}", {"confirm": "vol-prod-7"}
     dana.decide(held.approval_id, "approve", **word)
     erin, saul = person("erin", "on-call"), person("saul", "storage")
@@ -339,5 +340,5 @@ def test_a_changed_agent_is_let_go_on_or_its_run_ends(
 def test_a_changed_agent_goes_on(dana: Person, seeds: Seeds, stands: Any) -> None:
     asked = seeds.version(seeds.run())
     assert dana.decide(asked.approval_id, "approve").status_code == 303
-    assert stands(asked) == ("approved", 1)
+    assert stands(asked) == ("consumed", 1)
     assert "The run goes on." in text_of(dana.get(f"/approvals/{asked.approval_id}"))

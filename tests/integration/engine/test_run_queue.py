@@ -129,7 +129,7 @@ def test_a_run_with_something_open_is_not_ended_in_passing(desk: Desk) -> None:
     with desk.lab.database.begin() as conn:
         conn.exec_driver_sql(
             "insert into approvals (tenant_id, id, kind, run_id, digest, headline, reason, "
-            "reviewers) values (%s, %s, 'question', %s, sha256('x'), 'h', 'r', '{on-call}')",
+            "reviewers) values (%s, %s, 'version', %s, sha256('x'), 'h', 'r', '{on-call}')",
             (TENANT, approval_id, run_id),
         )
         conn.exec_driver_sql(

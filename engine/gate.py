@@ -303,19 +303,19 @@ class RunGate:
     def _finish(self, ask: Ask, step: Begun, outcome: Outcome) -> Any:
         """The outcome, written down or riding. A result of an irreversible call does not ride."""
         self._close(step)
-        self._learn(ask, step, outcome)
         if isinstance(outcome, InDoubt):
             outcome = self._asked_about(ask, step, outcome)
         elif step.call.effect != "irreversible" and not self._outbox.is_closed:
             self._ride(step, outcome)
         else:
             self._write_now(step, outcome)
-        return self._told(step, outcome)
+        return self._told(ask, step, outcome)
 
     def _learn(self, ask: Ask, step: Begun, outcome: Outcome) -> None:
-        """What came from outside is known again where the agent uses it."""
-        if isinstance(outcome, Succeeded) and ask.tool.spec.untrusted:
-            self._taint.learn(step.call.tool, step.call.id, outcome.value)
+        """What came from outside, be it by an error, is known again where the agent uses it."""
+        if ask.tool.spec.untrusted:
+            said = outcome.value if isinstance(outcome, Succeeded) else outcome.error
+            self._taint.learn(step.call.tool, step.call.id, said)
 
     def _write_now(self, step: Begun, outcome: Succeeded | Failed) -> None:
         """While the database is away the result is kept, and written when it is back."""
@@ -335,7 +335,6 @@ class RunGate:
 
     async def _afinish(self, ask: Ask, step: Begun, outcome: Outcome) -> Any:
         self._close(step)
-        self._learn(ask, step, outcome)
         if isinstance(outcome, InDoubt):
             outcome = await asyncio.to_thread(self._asked_about, ask, step, outcome)
         elif step.call.effect != "irreversible":
@@ -347,7 +346,7 @@ class RunGate:
                     with suppress(DatabaseLost):
                         await self._outbox.commit(free=[self._t4(step, outcome)])
                         written = True
-        return self._told(step, outcome)
+        return self._told(ask, step, outcome)
 
     def _ride(self, step: Begun, outcome: Succeeded | Failed) -> None:
         if step.proposal is None or not step.is_whole:
@@ -381,8 +380,9 @@ class RunGate:
             patience=float("inf"),
         )
 
-    def _told(self, step: Begun, outcome: Outcome) -> Any:
+    def _told(self, ask: Ask, step: Begun, outcome: Outcome) -> Any:
         """The outcome as the graph gets it."""
+        self._learn(ask, step, outcome)
         self._progress.called(step.call.tool, step.call.args, outcome)
         if isinstance(outcome, Succeeded):
             return outcome.value

@@ -12,8 +12,12 @@ import re
 import threading
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
+
+from pydantic_core import to_jsonable_python
 
 from .database import execute
 from .outcome import read_outcome
@@ -32,23 +36,26 @@ _LEAST_WORD = 8
 """The same of a value that is a plain word: `open` and `paid` are nobody's."""
 _PHRASE = 5
 """Words in a row that two texts do not share by chance."""
-_MOST_TEXT = 1_000_000
+_MOST_TEXT = 250_000
 """Characters of one untrusted result that are looked at; a longer one taints every argument."""
 _DEPTH = 20
 
 _NAMED = re.compile(
     r"""
-      [\w.+-]+@[\w-]+(?:\.[\w-]+)+          # an address of mail
-    | [a-z][a-z0-9+.-]*://[^\s<>"'`\\)\]}]+  # a URL
-    | (?:[\w-]+\.)+[a-z]{2,}\b              # a host
-    | (?:[.~]?/)?[\w.-]+(?:/[\w.-]+)+       # a path
+      (?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+  # an address of mail
+    | (?<![a-z0-9+.-])[a-z0-9+.-]++://[^\s<>"'`\\)\]}]+  # a URL
+    | (?<![\w-])(?:[\w-]++\.){1,20}[^\W\d_]{2,63}\b  # a host
+    | (?:[.~]?/|(?<![\w.-]))[\w.-]++(?:/[\w.-]++)+  # a path
     | [a-z]{2}\d{2}(?:[ -]?[a-z0-9]{2,4}){3,8}\b  # an IBAN
-    | \d[\d .,:_-]*\d(?![\w-])            # a number, an account, a date
-    | [\w-]*\d[\w-]*                        # an id
+    | \d[\d .,:_-]{0,40}\d(?![\w-])        # a number, an account, a date
+    | (?<![\w-])[\w-]*\d[\w-]*              # an id
     | @\w+ | \#\w+                          # a handle
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+"""No quantifier is tried again from the middle of what it ran over before: whoever writes the text
+must not choose how long it takes."""
+_ADDRESSED = re.compile(r"[@/.]")
 _WORD = re.compile(r"\w+")
 _EDGES = " \t\n.,;:!?\"'`()[]{}<>"
 
@@ -87,21 +94,30 @@ class Taint:
     """
 
     def __init__(self, given: Any) -> None:
-        self._trusted = set(_pieces(given))
+        self._given = given
         self._origin: dict[str, tuple[str, UUID]] = {}
         self._everything: tuple[str, UUID] | None = None
         self._lock = threading.Lock()
 
     def learn(self, tool: str, call_id: UUID, result: Any) -> None:
         """Remember what an untrusted result said."""
-        with self._lock:
-            try:
-                pieces = set(_pieces(list(_values(result))))
-            except _TooMuch:
+        try:
+            pieces = set(_pieces(list(_values(_as_json(result)))))
+        except (_TooMuch, ValueError, RecursionError):
+            with self._lock:
                 self._everything = (tool, call_id)
-                return
+            return
+        with self._lock:
             for piece in pieces - self._trusted:
                 self._origin.setdefault(piece, (tool, call_id))
+
+    @cached_property
+    def _trusted(self) -> frozenset[str]:
+        """The pieces of the run's own input; nothing, where that is more than is looked at."""
+        try:
+            return frozenset(_pieces(self._given))
+        except _TooMuch:
+            return frozenset()
 
     def recall(self, conn: Connection, hold: Hold, tools: Sequence[str]) -> None:
         """Learn what these tools gave in earlier executions of the run."""
@@ -111,7 +127,9 @@ class Taint:
             conn, "results_of", tenant=hold.tenant, run_id=hold.run_id, tools=list(tools)
         )
         for row in rows:
-            self.learn(row.tool, row.id, read_outcome(row.result_type, bytes(row.result)))
+            known = row.result is not None
+            said = read_outcome(row.result_type, bytes(row.result)) if known else row.error
+            self.learn(row.tool, row.id, said)
 
     def trace(self, args: Mapping[str, Any]) -> tuple[Tainted, ...]:
         """The arguments that hold any of it, each with the longest piece found."""
@@ -147,8 +165,9 @@ def _pieces(value: Any) -> Iterator[str]:
         if size > _MOST_TEXT:
             raise _TooMuch
         yield from _pieces_of(_plain(text))
-        if "%" in text:
-            yield from _pieces_of(_plain(unquote(text)))
+        for sign, decoded in (("%", unquote), ("&", unescape)):
+            if sign in text:
+                yield from _pieces_of(_plain(decoded(text)))
 
 
 def _pieces_of(text: str) -> Iterator[str]:
@@ -177,12 +196,22 @@ def _parts(named: str) -> Iterator[str]:
         yield named.rpartition("@")[2]
 
 
+def _as_json(result: Any) -> Any:
+    """A result, whatever its type, as plain values.
+
+    Raises:
+        ValueError: it has no such form, or is nested too deep.
+    """
+    return to_jsonable_python(result, fallback=str, serialize_unknown=True, inf_nan_mode="null")
+
+
 def _values(result: Any) -> Iterator[Any]:
-    """What a result says, without its keys, which are its tool's own words."""
+    """What a result says, without the keys that are its tool's own words and no addresses."""
     if isinstance(result, dict):
+        yield from filter(_ADDRESSED.search, result)
         for part in result.values():
             yield from _values(part)
-    elif isinstance(result, list | tuple):
+    elif isinstance(result, list):
         for part in result:
             yield from _values(part)
     else:

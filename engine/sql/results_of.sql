@@ -1,4 +1,4 @@
-select id, tool, result_type, result from calls
+select id, tool, result_type, result, error from calls
 where tenant_id = %(tenant)s and run_id = %(run_id)s and tool = any(%(tools)s)
-  and result is not null
+  and (result is not null or error is not null)
 order by id

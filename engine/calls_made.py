@@ -21,7 +21,7 @@ class CallsMade:
     that is here, the journal says.
 
     Attributes:
-        irreversible: keys of those that cannot be undone.
+        irreversible: keys of those that cannot be undone and were put to a person.
         waiting: keys of those that waited for a person when they were last looked at.
     """
 

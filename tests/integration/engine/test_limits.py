@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from interlock import Agent, Limits, tool
+from interlock import Agent, Limits, ask_human, tool
 from interlock.engine.errors import AlreadyDecided, InvalidDecision, UsageError
 from interlock.engine.lifecycle import Exit
 from interlock.engine.raising import end_overdue
@@ -100,6 +100,36 @@ def test_an_edited_call_is_counted_once(lab: Lab) -> None:
     assert lab.ended(run_id)["exit"] == "completed"
     assert lab.effects == ["other"]
     assert lab.run(run_id)["used_irreversible"] == 1
+
+
+def test_forbidden_calls_use_nothing_up_of_what_may_be_put_to_a_person(lab: Lab) -> None:
+    @tool(effect="irreversible")
+    def wipe(volume: str) -> str:
+        """Wipe a volume."""
+        lab.effects.append(volume)
+        return "wiped"
+
+    policy = """@id("held") @outcome("review") @reviewers("on-call")
+        permit (principal, action, resource)
+        when { context.input has volume && context.input.volume == "v9" };"""
+    turns = [
+        [ask("wipe", {"volume": "v1"}, "1")],
+        [ask("wipe", {"volume": "v2"}, "2")],
+        [ask("ask_human", {"question": "Which?"}, "3")],
+        [ask("ask_human", {"question": "Sure?"}, "4")],
+        [ask("wipe", {"volume": "v9"}, "5")],
+    ]
+    graph = scripted([wipe, ask_human], *turns)
+    agent = Agent("a", graph=graph, tools=[wipe], policy=policy, limits=Limits(irreversible=1))
+    lab.work(agent)
+    run_id = lab.start(agent, {"messages": []})
+    for _ in range(2):
+        lab.decide(lab.pending(run_id)[0], "answer", answer={"text": "v9"})
+    (asked,) = lab.pending(run_id)
+    assert lab.run(run_id)["used_irreversible"] == 1
+    lab.decide(asked)
+    assert lab.ended(run_id)["exit"] == "completed"
+    assert lab.effects == ["v9"]
 
 
 def test_a_run_that_waits_for_too_long_ends_and_nobody_said_no(lab: Lab) -> None:

@@ -89,6 +89,9 @@ class Spool:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             return False
+        except OSError as error:  # perhaps another user's
+            self._leave(path, error)
+            return False
         with os.fdopen(descriptor, "rb") as file:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -100,11 +103,14 @@ class Spool:
                 _hand_in(db, json.loads(file.read()))
             except (ValueError, LookupError, TypeError) as error:
                 # perhaps another database's, whose workers share this folder
-                self._strange.add(path)
-                log.warning("result.not_handed_in", file=str(path), error=str(error))
+                self._leave(path, error)
                 return False
             path.unlink()
             return True
+
+    def _leave(self, path: Path, error: Exception) -> None:
+        self._strange.add(path)
+        log.warning("result.not_handed_in", file=str(path), error=str(error))
 
 
 def _quietly(keep: Callable[[], None]) -> None:

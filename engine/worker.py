@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -142,8 +143,8 @@ class Worker:
         while not self._stopping.is_set():
             due.clear()
             if loop.time() >= next_sweep:
-                await self._aside(self._guarded, self._sweep)
-                await self._aside(self._guarded, self._rollbacks.look)
+                for duty in self._duties:
+                    await self._aside(self._guarded, duty)
                 next_sweep = loop.time() + self._settings.poll_seconds
             for claim, term in await self._claim(commit):
                 task = asyncio.create_task(self._execute(commit, claim, term))
@@ -193,11 +194,14 @@ class Worker:
             return [(claim, term) for claim in runs.claimed(await commit.ask(query), self.id)]
         return []
 
-    def _sweep(self) -> None:
-        if self._spool is not None:
-            self._spool.deliver(self._db)
-        expire_due(self._db)
-        raising.end_overdue(self._db)
+    @property
+    def _duties(self) -> tuple[Callable[[], object], ...]:
+        """What is looked after between claims; what goes wrong with one keeps no other from it."""
+        mine = (self._recover, self._rollbacks.look)
+        due = (partial(expire_due, self._db), partial(raising.end_overdue, self._db))
+        return (partial(self._spool.deliver, self._db), *due, *mine) if self._spool else due + mine
+
+    def _recover(self) -> None:
         in_hand = [hold.run_id for hold in list(self._tasks.values())]
         with self._db.begin() as conn:
             runs.recover(

@@ -145,6 +145,28 @@ def test_a_run_that_waits_for_too_long_ends_and_nobody_said_no(lab: Lab) -> None
     assert end_overdue(lab.database) == 0
 
 
+def test_an_approval_that_cannot_be_closed_keeps_nothing_else_from_its_end(lab: Lab) -> None:
+    agent = wipers(lab, 1)
+    lab.work(agent)
+    stuck = lab.pending(lab.start(agent))[0]
+    with lab.database.begin() as conn:
+        conn.exec_driver_sql("alter table approvals disable trigger user")
+        conn.exec_driver_sql(
+            "update approvals set expires_at = now() - interval '1 s' where id = %s", (stuck["id"],)
+        )
+        conn.exec_driver_sql("alter table approvals enable trigger user")
+        conn.exec_driver_sql(
+            "create function stuck() returns trigger language plpgsql as"
+            " $$ begin raise exception 'no' using errcode = 'IL002'; end $$"
+        )
+        conn.exec_driver_sql(
+            "create trigger stuck before update on approvals for each row"
+            " when (new.state = 'expired') execute function stuck()"
+        )
+    run_id = lab.start(agent, limits={"wall_seconds": 1})
+    assert lab.ended(run_id)["exit"] == "limit_reached"
+
+
 def test_a_run_that_works_for_too_long_ends(lab: Lab) -> None:
     import time  # noqa: PLC0415
 

@@ -145,6 +145,17 @@ def test_a_file_that_is_not_understood_stays_and_hinders_no_other(
     assert spool.deliver(lab.database) == 0
 
 
+def test_a_file_that_cannot_be_opened_hinders_no_other(
+    lab: Lab, executing: tuple[Hold, Call], tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path / "results")
+    hold, call = executing
+    path = leave(spool, hold, call, success("done"))
+    path.with_name("0.json").mkdir()
+    assert spool.deliver(lab.database) == 1
+    assert lab.calls(hold.run_id)[0]["state"] == "succeeded"
+
+
 def test_a_report_of_another_start_settles_nothing(
     lab: Lab, executing: tuple[Hold, Call], tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ _PHRASE = 5
 """Words in a row that two texts do not share by chance."""
 _MOST_TEXT = 250_000
 """Characters of one untrusted result that are looked at; a longer one taints every argument."""
+_TOO_MUCH = "more than can be compared"
 _DEPTH = 20
 
 _NAMED = re.compile(
@@ -143,12 +144,13 @@ class Taint:
         try:
             pieces = sorted(_pieces(value), key=len, reverse=True)
         except _TooMuch:
-            pieces = []
+            anything = self._everything or next(iter(self._origin.values()))
+            return Tainted(path, _TOO_MUCH, *anything)
         for piece in pieces:
             if piece in self._origin:
                 return Tainted(path, piece, *self._origin[piece])
         if self._everything is not None:
-            return Tainted(path, "more than can be compared", *self._everything)
+            return Tainted(path, _TOO_MUCH, *self._everything)
         return None
 
 

@@ -117,6 +117,11 @@ def test_a_result_that_is_nested_too_deep_taints_everything() -> None:
     assert after(deep).trace({"to": "dana@ours.example"})
 
 
+def test_an_argument_that_is_too_long_to_compare_is_tainted() -> None:
+    (found,) = after("mallory@evil.example").trace({"body": "word " * 60_000, "to": "dana"})
+    assert (found.path, found.piece) == ("body", "more than can be compared")
+
+
 def test_before_anything_untrusted_nothing_is_tainted() -> None:
     assert Taint(PAGE).trace({"to": "mallory.vex+x@evil-mail.example"}) == ()
 

@@ -23,6 +23,7 @@ from . import pruning
 from .errors import UsageError
 from .group_commit import Unit
 from .step_buffer import StepBuffer
+from .step_clock import keep_above
 from .step_rows import (
     Place,
     many_steps,
@@ -343,6 +344,7 @@ class StepSaver(BaseCheckpointSaver[float]):
         if not rows:
             return None
         step = read_step(self._tenant, rows[0])
+        keep_above(step.place.step)
         is_ours = self._outbox is not None
         (found,) = yield from read_tuples(self.serde, [step], with_heads=is_ours)
         self._buffer.remember(step.place, found.heads)

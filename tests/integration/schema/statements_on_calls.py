@@ -135,7 +135,6 @@ def undone(rows: Rows, state: str) -> dict[str, Any]:
 
 @case(
     "approval_closing",
-    "approval_reviewers",
     "approval_run",
     "approved_terms",
     "lock_approval",
@@ -268,16 +267,3 @@ def version(rows: Rows, state: str) -> dict[str, Any]:
 @case("decision_of", tenant=ANOTHER, approval_id=NOBODY, reviewer="erik")
 def a_decision(rows: Rows, _: str) -> dict[str, Any]:
     return {"tenant": TENANT, "approval_id": rows.approval("approved"), "reviewer": "dana"}
-
-
-@case(
-    "count_approvers",
-    finds=["approve"],
-    misses=["reject", "edit"],
-    tenant=ANOTHER,
-    approval_id=NOBODY,
-)
-def approvers(rows: Rows, kind: str) -> dict[str, Any]:
-    call = rows.held()
-    rows.decide(call.approval_id, "dana", kind)
-    return of(rows, call)

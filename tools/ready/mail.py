@@ -100,7 +100,7 @@ def _arguments(most: int, longest: int, allowed: Callable[[str], str]) -> type[B
     address = Annotated[str, AfterValidator(letter.one_address), AfterValidator(allowed)]
     return create_model(
         "Letter",
-        to=(Annotated[list[address], Field(min_length=1, max_length=most)], ...),  # type: ignore[valid-type]
+        to=(Annotated[list[address], Field(min_length=1, max_length=most)], ...),
         subject=(
             Annotated[str, Field(min_length=1, max_length=200), AfterValidator(letter.one_line)],
             ...,

@@ -133,7 +133,9 @@ def test_what_a_tool_refuses_reaches_the_agent_and_nobody_is_asked(
     lab.work(agent)
     run = lab.ended(lab.start(agent))
     assert run["exit"] == "completed"
-    assert [call["state"] for call in lab.calls(run["id"])] == ["forbidden"] * 2
+    assert "sql_query only reads" in str(run["output"])
+    assert "can be taken back" in str(run["output"])
+    assert lab.one("select count(*) from approvals where run_id = %s", run["id"]) == 0
     assert len(notes(user_database)) == 2
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...gated import NotDone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import sqlalchemy as sa
 
@@ -151,7 +151,12 @@ def _plain(value: Any) -> str | None:
     return value.hex() if isinstance(value, bytes | float) else str(value)
 
 
-_TYPES = {"int": int, "float": float.fromhex, "str": str, "bytes": bytes.fromhex}
+_TYPES: dict[str, Callable[[Any], Any]] = {
+    "int": int,
+    "float": float.fromhex,
+    "str": str,
+    "bytes": bytes.fromhex,
+}
 
 
 def _unpacked(image: str) -> tuple[Any, ...]:

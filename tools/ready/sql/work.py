@@ -94,7 +94,8 @@ class Work:
                 return {"rows": self._answer(done)}, None
             return {"changed": max(done.rowcount, 0)}, None
 
-        return self._once(work)
+        answer: dict[str, Any] = self._once(work)
+        return answer
 
     def change(self, statement: str) -> dict[str, Any]:
         """Change rows, and keep what they were in the same transaction."""
@@ -104,7 +105,8 @@ class Work:
             touched = self._changed(conn, read_change(statement, self.database.dialect))
             return {"changed": len(touched.before or touched.after)}, touched
 
-        return self._once(work)
+        answer: dict[str, Any] = self._once(work)
+        return answer
 
     def take_back(self, _args: dict[str, Any], _result: Any, in_doubt: bool) -> None:  # noqa: FBT001 - an undo's
         """Bring back the rows that a call changed.

@@ -167,9 +167,10 @@ def _pieces(value: Any) -> Iterator[str]:
         if size > _MOST_TEXT:
             raise _TooMuch
         yield from _pieces_of(_plain(text))
-        for sign, decoded in (("%", unquote), ("&", unescape)):
-            if sign in text:
-                yield from _pieces_of(_plain(decoded(text)))
+        if "%" in text:
+            yield from _pieces_of(_plain(unquote(text)))
+        if "&" in text:
+            yield from _pieces_of(_plain(unescape(text)))
 
 
 def _pieces_of(text: str) -> Iterator[str]:

@@ -27,7 +27,7 @@ class Places:
     def __init__(self, run_id: UUID, retried: frozenset[str]) -> None:
         self._retried = retried
         self._thread_id = str(run_id)
-        self._alike: Counter[tuple[str, int, str | None, str, bytes]] = Counter()
+        self._alike: Counter[tuple[tuple[str, str], int, str | None, str, bytes]] = Counter()
         self._lock = threading.Lock()
 
     def of(self, ask: Ask) -> tuple[Place, bytes]:
@@ -52,10 +52,11 @@ class Places:
         task_id, ns = info.task_id, info.checkpoint_ns
         if ask.batch is not None:
             ns, task_id = ns.rpartition("|")[0], f"batch:{ask.batch.name}"
+        asked_in = (info.task_id, task_id)  # one task holds all calls of a batch, each in its place
         # a model that is asked again asks the same question under another id
         tool_call_id = None if is_question(ask.tool) else ask.tool_call_id
         with self._lock:
-            seen = (info.task_id, info.node_attempt, tool_call_id, ask.tool.name, ask.args)
+            seen = (asked_in, info.node_attempt, tool_call_id, ask.tool.name, ask.args)
             ordinal = self._alike[seen]
             self._alike[seen] += 1
         place = Place(info.checkpoint_ns, info.task_id, tool_call_id)

@@ -87,6 +87,27 @@ def test_an_edited_call_of_a_batch_is_decided_before_any_starts(lab: Lab) -> Non
     assert sorted(lab.effects) == ["look v0", "wipe v2", "wipe v9"]
 
 
+def test_calls_of_a_batch_that_are_alike_are_decided_once_each(lab: Lab) -> None:
+    _, wipe = tools(lab)
+    calls = calling(
+        ask("wipe", {"volume": "v1"}, "c1"),
+        ask("wipe", {"volume": "v1"}, "c1"),
+        ask("ask_human", {"question": "Sure?"}, "q1"),
+        ask("ask_human", {"question": "Sure?"}, "q2"),
+    )
+    agent = Agent("a", graph=react_agent(playing(calls), [wipe]), tools=[wipe])
+    lab.work(agent)
+    run_id = lab.start(agent, HELLO)
+    for asked in lab.pending(run_id, 4):
+        if asked["kind"] == "call":
+            lab.decide(asked)
+        else:
+            lab.decide(asked, "answer", answer={"text": "yes"})
+    lab.until(lambda: lab.run(run_id)["exit"] == "completed", run_id)
+    assert lab.effects == ["wipe v1", "wipe v1"]
+    assert len(lab.calls(run_id)) == 4
+
+
 def test_a_single_call_needs_no_batch(lab: Lab) -> None:
     look, wipe = tools(lab)
     model = playing(calling(ask("look", {"at": "v0"}, "c0")))

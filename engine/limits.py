@@ -100,8 +100,13 @@ class Limits:
 
     @staticmethod
     def doubled(name: str, allowed: int) -> int:
-        """What a cap that was reached may be raised to, as a proposal."""
-        return min(2 * allowed, _LONGEST if name == "wall_seconds" else _MOST)
+        """What a cap that was reached may be raised to, as a proposal.
+
+        Time goes on while a person makes up their mind: of that there is two days more at least.
+        """
+        if name == "wall_seconds":
+            return min(max(2 * allowed, allowed + 2 * _DAY), _LONGEST)
+        return min(2 * allowed, _MOST)
 
     @staticmethod
     def _check_names(given: Mapping[str, Any]) -> None:

@@ -31,7 +31,13 @@ _TERMS = Terms(("on-call",))
 
 
 def ask(conn: Connection, hold: Hold, reached: LimitReached) -> None:
-    """Put it to a person, in the transaction that ends the run, whether the limit is raised."""
+    """Put it to a person, in the transaction that ends the run, whether the limit is raised.
+
+    Nobody is asked about a run that somebody cancelled meanwhile.
+    """
+    run = execute(conn, "lock_run", tenant=hold.tenant, run_id=hold.run_id).one()
+    if run.cancel_requested_by is not None:
+        return
     measured = {
         "limit": reached.limit,
         "allowed": reached.allowed,

@@ -15,6 +15,7 @@ from interlock.engine.raising import end_overdue
 from interlock.engine.retention import Retention, prune
 from interlock.engine.rollback_plan import Scope
 from interlock.engine.rollbacks import ask_rollback, plan_rollback
+from interlock.engine.runs import request_cancel
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
@@ -245,6 +246,36 @@ def test_calls_that_waited_when_a_limit_ended_the_run_are_asked_about_again(lab:
     lab.until(lambda: lab.run(run_id)["exit"] == "completed", run_id)
     assert sorted(lab.effects) == ["v0", "v1", "v2", "v3"]
     assert lab.run(run_id)["used_irreversible"] == 4
+
+
+def test_as_proposed_a_run_whose_time_was_over_has_time_after_the_last_moment_to_decide(
+    lab: Lab,
+) -> None:
+    agent = wipers(lab, 1, wall_seconds=1)
+    lab.work(agent)
+    run_id = lab.start(agent)
+    lab.ended(run_id)
+    (asked,) = lab.pending(run_id)
+    created = lab.run(run_id)["created_at"]
+    assert created + timedelta(seconds=asked["preview"]["raise_to"]) > asked["expires_at"]
+
+
+def test_nobody_is_asked_about_a_run_that_was_cancelled_when_a_limit_ended_it(lab: Lab) -> None:
+    runs: list[Any] = []
+
+    @tool(effect="read")
+    def look(n: int) -> str:
+        """Look."""
+        lab.until(lambda: runs)
+        request_cancel(lab.database, tenant="default", run_id=runs[0], by="reviewer:kim")
+        return "ok"
+
+    turns = [[ask("look", {"n": n}, str(n))] for n in range(2)]
+    agent = Agent("a", graph=scripted([look], *turns), tools=[look], limits=Limits(calls=1))
+    lab.work(agent)
+    runs.append(lab.start(agent, {"messages": []}))
+    assert lab.ended(runs[0])["exit"] in {"limit_reached", "cancelled"}
+    assert lab.rows("select * from approvals where run_id = %s", runs[0]) == []
 
 
 def test_a_person_may_raise_further_and_other_limits_with_it(lab: Lab) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from . import journal
 from .hold import Hold
@@ -33,6 +34,8 @@ log = structlog.get_logger()
 
 _PATIENCE = 1.0
 """Seconds that a result waits for the database before it is kept here."""
+_STRANGE = (ValueError, LookupError, TypeError, ProgrammingError, DataError, IntegrityError)
+"""What is wrong with a file, and not with the database."""
 
 
 class Spool:
@@ -101,7 +104,7 @@ class Spool:
                 return False
             try:
                 _hand_in(db, json.loads(file.read()))
-            except (ValueError, LookupError, TypeError) as error:
+            except _STRANGE as error:
                 # perhaps another database's, whose workers share this folder
                 self._leave(path, error)
                 return False

@@ -126,6 +126,7 @@ STRANGE = {
     "of another database": lambda found: {**found, "call": str(uuid4()), "key": "00" * 32},
     "without its outcome": lambda found: {k: v for k, v in found.items() if k != "data"},
     "of no run": lambda found: {**found, "run": "?"},
+    "with a number for a name": lambda found: {**found, "tenant": 5},
 }
 
 

@@ -270,7 +270,8 @@ def test_another_model_does_not_take_over_a_story(tmp_path: Path) -> None:
     provider.write_text(
         "from interlock.examples.fleet_ops.model import ScriptedModel\n"
         "class ChatOpenAI(ScriptedModel):\n"
-        "    model: str\n"
+        "    def __init__(self, model: str, **_: object) -> None:\n"
+        "        super().__init__()\n"
     )
     with demo(tmp_path):
         pass

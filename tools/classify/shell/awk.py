@@ -10,7 +10,8 @@ from .unproven import Unproven
 if TYPE_CHECKING:
     from .simple import Simple
 
-_RUNS = re.compile(r"system|getline|@[\s\\]*[A-Za-z_]")
+_RUNS = re.compile(r"system|getline|ARGV|SYMTAB|@[\s\\]*[A-Za-z_]")
+_SOCKET = re.compile(r"/inet|[A-Za-z_]\w*=.*/inet")
 _PIPE_OR_WRITE = re.compile(r">|(?<!\|)\|(?!\|)|\|&")
 
 
@@ -30,6 +31,9 @@ def check(command: Simple) -> None:
         raise Unproven(
             "shell-dynamic", f"The program of `{command.name}` is known only once it runs."
         )
+    for operand in given.operands[1:]:
+        if _SOCKET.match(operand.head):
+            raise Unproven("egress-network", f"`{command.name}` opens `{operand.head[:60]}`.")
     program = given.operands[0].head
     found = _RUNS.search(program) or _PIPE_OR_WRITE.search(program, _first_print(program))
     if found:

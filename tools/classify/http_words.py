@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from .target import Target
 
 _ACTS_IN_PATH: Final = ACTING | {
-    *("proxy", "portforward", "creds", "pixel", "beacon", "verify", "cron"),
+    *("proxy", "portforward", "creds", "sts", "pixel", "beacon", "verify", "cron", "turn"),
+    *("authorize", "authorise", "force", "abort", "poweroff", "poweron"),
 }
 """Beside the verbs: what tunnels, counts its visitors, or hands out what did not exist before."""
 
@@ -23,7 +24,8 @@ _ACTS_AT_THE_END: Final = frozenset(
         *("copy", "fork", "clone", "generate", "claim", "release", "print", "scan", "start"),
         *("book", "ship", "sign", "invite", "refresh", "call", "push", "pull", "post", "update"),
         *("change", "share", "click", "launch", "process", "download", "purchase", "reserve"),
-        *("return", "exchange", "complete", "block", "drain", "renew", "checkout"),
+        *("return", "exchange", "complete", "block", "drain", "renew", "checkout", "backup", "put"),
+        *("store", "track", "collect", "on", "off", "up", "down"),
     }
 )
 """Verbs that are nouns, too: they act where a path ends with one alone."""
@@ -31,14 +33,36 @@ _ACTS_AT_THE_END: Final = frozenset(
 _JOINED: Final = frozenset(
     {
         *("signout", "logout", "logoff", "signoff", "signin", "login", "optout", "optin"),
-        *("signup", "webhook", "callback", "connect"),
+        *("signup", "webhook", "hook", "callback", "connect", "oauth", "oauth2", "saml", "sso"),
+        *("magiclink", "switchuser", "su", "rm", "del", "run", "exit", "quit", "halt", "leave"),
+        *("seal", "unseal", "gc", "lease", "quitquitquit", "abortabortabort", "quietdown"),
     }
 )
 """What acts as a whole segment: `/log-out`, and `/webhook`, though not `/webhook_endpoints`."""
 _NOUNS_AT_THE_END: Final = frozenset({"pay", "set"})
-_SAYS_WHAT_TO_DO: Final = frozenset(
-    {"action", "act", "do", "cmd", "command", "op", "operation", "func", "function", "task"}
+_WRITTEN_TOGETHER: Final = re.compile(
+    r"(?:delete|remove|destroy|purge|create|send|update|reset)"
+    r"(?:all|user|item|sms|mail|email|message|post|file|account|order|record|row|entry)s?"
 )
+_SAYS_WHAT_TO_DO: Final = frozenset(
+    {
+        *("action", "act", "do", "cmd", "cmnd", "command", "op", "operation", "func", "function"),
+        *("wsfunction", "task", "mode", "a", "r", "route", "sql", "cypher", "script"),
+    }
+)
+_ONLY_IF_IT_ACTS: Final = frozenset({"mode", "a", "r", "route"})
+"""Keys that mostly say something else, so a value has to act before they do."""
+_CARRIES: Final = frozenset({"message", "msg", "body", "payload"})
+"""Keys of what is sent somewhere."""
+_FOLLOWING: Final = frozenset({"watch", "follow", "monitor"})
+"""Switches of a read that goes on: `?watch=true`."""
+_YES: Final = frozenset({"1", "true", "yes", "on"})
+_STATEMENT: Final = re.compile(
+    r"\bdelete\s+from\b|\binsert\s+into\b|\btruncate\s+table\b|\bdetach\s+delete\b|"
+    r"\b(?:drop|alter|create)\s+(?:table|database|measurement|index|view|schema|user)\b|"
+    r"^\s*mutation\b"
+)
+"""What changes a database, in a query language that a value may hold."""
 
 _COMPUTING: Final = frozenset({"search", "msearch", "lookup", "count", "preview", "batchget"})
 _COMPUTING_PAIRS: Final = frozenset(
@@ -58,6 +82,7 @@ _MADE_BY_READING: Final = frozenset(
         "ticket",
         "lock",
         "credentials",
+        "next",
     }
 )
 _NOT_A_LOOK: Final = frozenset(
@@ -102,41 +127,60 @@ def _acting_segment(segment: str) -> str | None:
         if not words:
             continue
         last = words[-1] if words[-1] not in _NOUNS_AT_THE_END else ""
-        for word in (words[0], last, "".join(words)):
-            if word in _ACTS_IN_PATH or (word in _JOINED and word == "".join(words)):
+        whole = "".join(words)
+        for word in (words[0], last, whole):
+            if word in _ACTS_IN_PATH or (word in _JOINED and word == whole):
                 return word
+        if _WRITTEN_TOGETHER.fullmatch(whole):
+            return whole
     return None
 
 
 def _procedure(segment: str) -> str | None:
     """The verb of a segment that names what to do to what: `postMessage`, `/update-user`."""
-    for part in segment.split("."):
+    parts = segment.split(".")
+    for part in parts:
         words = words_of(part)
         if len(words) > 1 and words[0] in EITHER:
             is_camel_case = part.isalnum() and part[0].islower()
             is_of_one = words[0] in _ACTS_AT_THE_END and not words[-1].endswith("s")
-            if is_camel_case or is_of_one or words[0] == "update":
+            if is_camel_case or is_of_one or words[0] in {"update", "drain"}:
                 return words[0]
-    return None
+    return _method(parts[-1]) if len(parts) > 1 else None
+
+
+def _method(name: str) -> str | None:
+    """The last part of `conversations.archive`, `files.sharedPublicURL`, unless it reads."""
+    words = words_of(name)
+    if len(words) == 1:
+        return words[0] if words[0] in EITHER - NOUNS_OF_READING else None
+    is_camel_case = name.isalnum() and name[:1].islower() and name.lower() != name
+    reads = bool(words) and (words[0] in READING or bool(NOUNS_OF_READING.intersection(words)))
+    return words[0] if is_camel_case and not reads else None
 
 
 def acting_query(target: Target) -> Word | None:
     """What of the query says so: `?delete=1`, `?action=archive`."""
     for key, value in target.query:
         words = words_of(key.lower())
-        if words and (words[0] in _ACTS_IN_PATH or "".join(words) in _JOINED):
+        whole = "".join(words)
+        if words and (words[0] in _ACTS_IN_PATH or whole in _JOINED or whole in _CARRIES):
             return Word(key[:40])
-        if words and words[-1] in _SAYS_WHAT_TO_DO and not _names_a_read(value):
+        if words and _says_what_to_do(words, value):
             return Word(f"{key}={value}"[:40])
-        if words == ("method",) and not _names_a_read(value):
+        is_switch = whole in EITHER - _FOLLOWING and value.lower() in _YES
+        if is_switch or _STATEMENT.search(value.lower().replace("+", " ")):
             return Word(f"{key}={value}"[:40])
     return None
 
 
-def _names_a_read(value: str) -> bool:
+def _says_what_to_do(key: tuple[str, ...], value: str) -> bool:
     words = set(words_of(value))
-    acts = words & (_ACTS_IN_PATH | EITHER)
-    return not acts and bool(words & (READING | NOUNS_OF_READING))
+    acts = bool(words & (_ACTS_IN_PATH | EITHER | _MADE_BY_READING))
+    if len(key) == 1 and key[0] in _ONLY_IF_IT_ACTS:
+        return acts
+    reads = not acts and bool(words & (READING | NOUNS_OF_READING))
+    return (key[-1] in _SAYS_WHAT_TO_DO - _ONLY_IF_IT_ACTS or key == ("method",)) and not reads
 
 
 def computes(target: Target) -> str | None:

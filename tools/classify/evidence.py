@@ -6,6 +6,7 @@ description or parameters acts. Hints of a server that is not trusted may only t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,16 +35,28 @@ if TYPE_CHECKING:
 
 _SAYS_READING: Final = SAYS_READING | {third_person(verb) for verb in SAYS_READING}
 _RUNS_CODE: Final = frozenset({"sql", "shell", "bash", "command", "cypher"})
+_QUERIES: Final = frozenset({"query", "graphql", "gql"})
 _OFTEN_CODE: Final = frozenset({"code", "script"})
 _THIRD_PERSON: Final = frozenset(map(third_person, ACTING))
 _NOUNS: Final = frozenset({"search", "lookup"})
 """Reading verbs that say so at the end of a name, too: `web_search`."""
 _MAY_RUN_WHAT_IT_IS_GIVEN: Final = frozenset({"name-acts", "parameter-acts", "description-acts"})
-_IDIOMS: Final = frozenset({"rid", "paid", "sale"})
+_IDIOMS: Final = frozenset({"rid", "paid", "sale", "done", "loan", "ride", "aloud"})
 """With these, a verb that reads does not: `get_rid_of`, `list_item_for_sale`."""
+_MADE_BY_ASKING: Final = frozenset({"token", "otp", "credentials"})
+"""What a name that ends with it may be called to make: `get_access_token`."""
+_CHECKS: Final = re.compile(
+    r"checks? (?:if|whether|for|what|which|how|who|when|where|the (?:\w+ )?(?:status|state))\b"
+)
+_CHECKS_IN: Final = re.compile(r"\bchecks?(?: \w+)? (?:in|out|off)\b")
+_NO_CHECKS: Final = frozenset({"in", "out", "off", "box", "mark", "todo", "item", "task"})
+"""With these, to check is to do: `check_in_guest`, `check_off`."""
 _SHOWS: Final = frozenset({"show", "display", "view"})
 _SHOWN_TO_PEOPLE: Final = frozenset(
-    {"notification", "dialog", "popup", "toast", "banner", "overlay", "alert", "message", "modal"}
+    {
+        *("notification", "dialog", "popup", "toast", "banner", "overlay", "alert", "message"),
+        *("modal", "text", "on", "off"),
+    }
 )
 _MESSAGES: Final = frozenset(
     {"send", "resend", "email", "mail", "sms", "notify", "message", "tweet"}
@@ -148,7 +161,7 @@ def _contradiction(tool: Evidence, name: str, description: str) -> tuple[str, st
     if acts := next(acting_words(description), None):
         return "description-acts", f"Its description says that it acts: `{acts}`."
     arithmetic = "mathematical" in description.lower() or "arithmetic" in description.lower()
-    if "query" in words and "query" in tool.parameters:
+    if _QUERIES.intersection(words) and "query" in tool.parameters:
         return "parameter-acts", "It runs the `query` that it takes, whatever that says."
     if parameter := acting_parameter(tool.parameters, is_arithmetic=arithmetic):
         return "parameter-acts", f"It takes `{parameter[:60]}`: more than a read needs."
@@ -168,6 +181,8 @@ def _acting_verb(words: tuple[str, ...]) -> str | None:
         return idiom
     if verbs[0] in _SHOWS and _SHOWN_TO_PEOPLE.intersection(words):
         return verbs[0]
+    if verbs[-1] in _MADE_BY_ASKING:
+        return verbs[-1]
     found = next((word for word in words if word in acting), None)
     if found or leads:
         return found
@@ -178,7 +193,7 @@ def _acting_verb(words: tuple[str, ...]) -> str | None:
 def _leads(verbs: list[str]) -> bool:
     """Whether the first verb reads, behind the server's name perhaps: `jira_get_issue`."""
     if verbs[0] in READING:
-        return True
+        return not (verbs[0] == "compute" and verbs[-1] in EITHER)
     return len(verbs) > 2 and verbs[1] in READING and verbs[0] not in EITHER  # noqa: PLR2004
 
 
@@ -193,6 +208,8 @@ def _reading_verb(words: tuple[str, ...], description: str) -> str | None:
     """The word of a name by which it reads, if its place or the description says it is the verb."""
     verbs = [word for word in words if word not in NEUTRAL]
     says_reading = _says_reading(description)
+    if verbs[:1] == ["check"] and _only_checks(verbs, description, reads=says_reading):
+        return "check"
     for place, word in enumerate(verbs):
         is_last = place == len(verbs) - 1
         if word not in READING:
@@ -202,6 +219,14 @@ def _reading_verb(words: tuple[str, ...], description: str) -> str | None:
         if (is_last and word in _NOUNS) or (says_reading and word != "fetch"):
             return word
     return verbs[-1] if says_reading and verbs and verbs[-1] in NOUNS_OF_READING else None
+
+
+def _only_checks(verbs: list[str], description: str, *, reads: bool) -> bool:
+    """Whether `check_…` looks, by the end of its name or what its description begins with."""
+    said = description.strip().lower()
+    if _NO_CHECKS.intersection(verbs) or _CHECKS_IN.search(said):
+        return False
+    return reads or verbs[-1] in NOUNS_OF_READING or bool(_CHECKS.match(said))
 
 
 def _says_reading(description: str) -> bool:

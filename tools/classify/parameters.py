@@ -40,6 +40,13 @@ _ORDER_NOUNS: Final = frozenset(
     }
 )
 """After one of these, a verb is a part of a name: `update_id`, `new_only`."""
+_PROGRAM_ARGUMENTS: Final = frozenset({"args", "argv", "arguments", "exec"})
+_PLACES: Final = frozenset({"path", "dir", "directory", "folder", "file", "filename"})
+_OF_THE_OUTPUT: Final = frozenset(
+    {"output", "out", "local", "target", "dest", "destination", "download", "save"}
+)
+"""With one of these, a place is where the tool writes: `localPath`, `output_dir`."""
+_SENDS_TO: Final = frozenset({"to_email", "email_to", "send_to", "dest"})
 _DISPATCH: Final = frozenset({"action", "operation", "op", "method", "verb", "subcommand"})
 _DEEPEST: Final = 6
 _MOST: Final = 500
@@ -79,8 +86,10 @@ def _acts(name: str, *, is_arithmetic: bool) -> bool:
         return True
     if whole in {"expression", "expr"} and is_arithmetic:
         return False
-    if _CODE & set(words) or whole in _WHOLE_CODE | _CONTENT | _DISPATCH:
+    if _CODE & set(words) or whole in _WHOLE_CODE | _CONTENT | _DISPATCH | _SENDS_TO:
+        return True
+    if words[-1] in _PROGRAM_ARGUMENTS:
         return True
     if words[0] in _ORDERS and words[-1] not in _ORDER_NOUNS:
         return True
-    return words[-1] == "file" and words[0] in {"output", "out", "target", "dest", "destination"}
+    return words[-1] in _PLACES and bool(_OF_THE_OUTPUT.intersection(words[:-1]))

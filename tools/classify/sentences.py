@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from .lexicon import ACTING, gerunds, third_person
+from .lexicon import ACTING, EITHER, gerunds, third_person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LONGEST: Final = 20_000
 _MARKUP: Final = re.compile(r"<[^<>]{1,80}>|\*\*|__")
 _SENTENCE: Final = re.compile(r"[.!?](?=\s|$)|[\n;]|\\n|\s-\s")
-_BULLET: Final = re.compile(r"\s*(?:[-*•>#|]|\d+[.)])\s*")
+_BULLET: Final = re.compile(r"^\s*(?:[-*•>#|]|\d+[.)])\s*")
 
 _BASE: Final = ACTING | {
     *("update", "post", "import", "charge", "transfer", "run", "change", "merge", "archive"),
@@ -28,7 +28,7 @@ _BASE: Final = ACTING | {
 _STEMS: Final = {third_person(verb): verb for verb in _BASE}
 _GERUNDS: Final = frozenset(form for verb in _BASE for form in gerunds(verb))
 _COMES_BEFORE_A_GERUND: Final = re.compile(
-    r"(?:^|,|\b(?:by|for|and|or|while|then|plus|capable of|\w+ly))\s*$"
+    r"(?:^|,|\b(?:by|by first|for|and|or|while|then|plus|capable of|\w+ly))\s*$"
 )
 _PARTICIPLES: Final = (
     "sent|deleted|removed|created|charged|updated|notified|emailed|executed|overwritten|"
@@ -48,6 +48,36 @@ _BY_ITSELF: Final = re.compile(
     r"\b(?:is|are|gets?) (?:then |also )*(?:consumed|acknowledged|marked|cleared|emptied|wiped|"
     r"charged|billed|debited|emailed|notified)\b"
 )
+_PHRASES: Final = re.compile(
+    r"\bturns? (?:\w+ ){0,3}(?:on|off)\b|\bshuts? (?:\w+ ){0,2}down\b|"
+    r"\bpowers? (?:\w+ )?(?:on|off|down|up)\b|\brolls? (?:\w+ ){0,2}back\b|"
+    r"\b(?:logs|signs) (?:\w+ ){1,2}out\b|\bcleans? up\b|\bthrows? away\b|\btakes? down\b|"
+    r"\bbacks? up\b|\bself-destructs?\b|\binitiates?\b|\binvisible to\b|\bcosts? \$?\d|"
+    r"\bplaces? (?:a|an|the) (?:\w+ )?(?:order|call|bid|bet|trade|hold)\b|"
+    r"\bmakes? (?:a|an|the) (?:\w+ )?(?:payment|purchase|booking|reservation|transfer|deposit)\b|"
+    r"\b(?:raises?|files?|filing|opening) (?:a|an) (?:\w+ )?"
+    r"(?:incident|ticket|case|claim|complaint)\b|"
+    r"\bgives? (?:\w+ ){0,3}(?:access|rights|permissions?)\b|\bflags? \w+ as\b|"
+    r"\b(?:deletion|removal) of\b|\bgenerating (?:a|an|one|new)\b|\bnew (?:\w+ )?token\b|"
+    r"\b(?:on|to) (?:the|a) market(?:place)?\b|\b(?:lease|leases|leasing) it\b|\bissue pay\w+\b"
+)
+"""What acts by more than one word."""
+_BEGINNINGS: Final = (
+    EITHER
+    - {
+        *("return", "report", "test", "log", "review", "query", "track", "monitor", "watch", "use"),
+        *("make", "format", "do", "plan", "print", "perform", "suggest", "handle", "resolve"),
+        *("answer", "ask", "record", "call", "type", "label", "generate", "open", "page", "take"),
+    }
+) | {
+    *("trash", "nuke", "scrub", "discard", "free", "hide", "strip", "split", "bump", "adjust"),
+    *("flag", "ring", "cut", "raise", "turn"),
+}
+_BEGINS: Final = re.compile(
+    rf"(?:{'|'.join(sorted(map(third_person, _BEGINNINGS)))})"
+    r" (?=(?:the|a|an|your|all|any|this|every|each|it|them|its|their)\b)"
+)
+"""A verb at the beginning of a sentence, which no noun can be with an article behind it."""
 _WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _IS_A_NAME: Final = re.compile(
     r"[_-]|\s?(?:[:=]|\((?:str|int|num|bool|float|array|object|list|dict|optional|required))"
@@ -89,7 +119,9 @@ def acting_words(description: str) -> Iterator[str]:
 
 
 def _acting_words_of(sentence: str) -> Iterator[str]:
-    for pattern in (_PASSIVE, _BY_ITSELF):
+    if found := _BEGINS.match(sentence):
+        yield found[0].strip()
+    for pattern in (_PASSIVE, _BY_ITSELF, _PHRASES):
         for found in pattern.finditer(sentence):
             if not _is_excused(_CLAUSE.split(_before(sentence, found))[-1], _DENIES):
                 yield found[0]

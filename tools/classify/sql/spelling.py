@@ -28,6 +28,22 @@ _BEFORE_STRING = words(
     " limit not offset on or placing returning select similar symmetric then to trailing using when"
     " where with as"
 )
+_LETTERS = {
+    "search": "S",
+    "depth": "D",
+    "breadth": "D",
+    "first": "F",
+    "by": "B",
+    "set": "T",
+    "cycle": "C",
+    "using": "U",
+    "to": "O",
+    "default": "E",
+    "true": "v",
+    "false": "v",
+}
+_ORDERS = re.compile(r"SDFBn(?:,n)*Tn|Cn(?:,n)*Tn(?:OvEv)?Un")
+_LONGEST_ORDER = 60
 _AFTER_VALUE = (Kind.STRING, Kind.PLACEHOLDER, Kind.QUOTED)
 
 
@@ -57,10 +73,41 @@ def _spelled(token: Token, dialect: Dialect) -> str:
 
 
 def _plain_postgres(tokens: Sequence[Token]) -> list[Token]:
-    plain = plain_forms(_with_plain_operators(tokens))
+    plain = plain_forms(_with_plain_operators(_without_order_of_recursion(tokens)))
     plain = _without_typed_literals(plain)
     plain = _with_plain_casts(plain)
     return _PlainWords(plain).all()
+
+
+def _without_order_of_recursion(tokens: Sequence[Token]) -> list[Token]:
+    """`with recursive … as (…) search depth first by a set b`: names alone, which call nothing."""
+    plain: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        behind = plain[-1:] and plain[-1].is_mark(")")
+        end = _end_of_order(tokens, at) if behind else at
+        if end == at:
+            plain.append(tokens[at])
+            end += 1
+        at = end
+    return plain
+
+
+def _end_of_order(tokens: Sequence[Token], at: int) -> int:
+    """Where a SEARCH or CYCLE clause that begins at `at` ends; `at` itself where none does."""
+    if not (found := _ORDERS.match("".join(map(_letter, tokens[at : at + _LONGEST_ORDER])))):
+        return at
+    return at + found.end()
+
+
+def _letter(token: Token) -> str:
+    if token.kind is Kind.WORD:
+        return _LETTERS.get(token.value, "n")
+    if token.is_mark(","):
+        return ","
+    if token.kind in {Kind.STRING, Kind.NUMBER}:
+        return "v"
+    return "n" if token.kind is Kind.QUOTED else "."
 
 
 def _with_plain_operators(tokens: Sequence[Token]) -> list[Token]:

@@ -64,6 +64,15 @@ def tau2_tools() -> Iterator[Case]:
         yield Case(tool, not row["mutates_state"] and row["type"] != "write")
 
 
+def own(kind: str) -> Iterator[Case]:
+    """What was written for this project before its rules were looked at."""
+    for row in rows(f"own_{kind}.jsonl"):
+        told = {"kind": kind, **{key: value for key, value in row.items() if key in _ASKED}}
+        yield Case(told, row["label"] == "read_only")
+
+
+_ASKED = frozenset({"call", "name", "description", "params"})
+
 CORPORA: Mapping[str, Callable[[], Iterator[Case]]] = {
     "SQL": sql,
     "shell": shell,
@@ -72,4 +81,8 @@ CORPORA: Mapping[str, Callable[[], Iterator[Case]]] = {
     "MCP tools, no hints": lambda: mcp(hints=False),
     "MCP tools, trusted hints": lambda: mcp(trusted=True),
     "tau2 tools": tau2_tools,
+    "own SQL": lambda: own("sql"),
+    "own shell": lambda: own("shell"),
+    "own HTTP": lambda: own("http"),
+    "own MCP tools": lambda: own("tool"),
 }

@@ -14,6 +14,10 @@ AUTONOMY = {
     "MCP tools": 0.60,
     "MCP tools, trusted hints": 0.75,
     "tau2 tools": 0.85,
+    "own SQL": 0.90,
+    "own shell": 0.95,
+    "own HTTP": 0.95,
+    "own MCP tools": 0.65,
 }
 
 

@@ -9,11 +9,13 @@ from fastapi.staticfiles import StaticFiles
 
 from . import (
     api_approvals,
+    api_grants,
     api_runs,
     health,
     pages_approvals,
     pages_audit,
     pages_edit,
+    pages_grants,
     pages_rollback,
     pages_runs,
     pages_session,
@@ -45,11 +47,13 @@ def create_app(database: Database, settings: Settings) -> FastAPI:
         pages_session,
         pages_approvals,
         pages_edit,
+        pages_grants,
         pages_rollback,
         pages_runs,
         pages_audit,
         api_runs,
         api_approvals,
+        api_grants,
         health,
     ):
         app.include_router(module.router)

@@ -17,6 +17,7 @@ _SENT = {
     "approve": "approval",
     "reject": "rejection",
     "edit": "edit",
+    "grant": "grant",
 }
 _NEVER_RAN = {"rejected", "expired", "cancelled", "superseded"}
 _DONE = {

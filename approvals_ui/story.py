@@ -91,6 +91,8 @@ def _call(call: CallRow, detail: ApprovalDetail, now: datetime) -> Line:
         edited = "edited " if _was_edited(call, detail) else ""
         is_question = is_this and detail.approval.kind in QUESTIONS
         what = f"{edited}{call.tool} {'asked' if is_question else 'held before it ran'}"
+        if call.granted_by:
+            return Line(at, "", f"{call.tool} let start by a grant of {call.granted_by}", "")
         return Line(at, "held" if is_this else "", what, "", is_strong=is_this)
     note = words.CALLS[state].word.lower()
     if call.started_at and call.finished_at:

@@ -16,6 +16,7 @@ from .outcomes import Outcome, outcome
 from .run_request import request_text
 from .story import Line, known, story
 from .times import Moment, exact, moment, span
+from .views_grant import can_grant
 from .views_question import question_view
 from .views_rollback import plan_view
 from .views_terms import barred, may_not_approve, says, terms
@@ -106,6 +107,8 @@ class Decision:
     confirm: str | None
     pattern: str | None
     edit: str | None
+    can_grant: bool
+    """Whether this reviewer may let calls like it run with nobody asked."""
     blocked: str
     is_final: bool
     may_be_sent: str
@@ -314,6 +317,7 @@ def _decision(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Deci
         edit=words.plural(len(call.args), "argument")
         if call and is_call and detail.tool and call.args
         else None,
+        can_grant=can_grant(detail, reviewer, now),
         blocked=span(now - asked.created_at),
         is_final=confirm is not None or (is_call and asked.effect == Effect.IRREVERSIBLE),
         may_be_sent=moment(call.send_before, now).second

@@ -65,6 +65,8 @@ class Happening:
     effect: Badge | None = None
     took: str = ""
     approval_id: UUID | None = None
+    grant_id: UUID | None = None
+    granted_by: str = ""
 
 
 def line(run: RunRow, now: datetime) -> RunLine:
@@ -175,6 +177,8 @@ def _call(call: CallRow, now: datetime) -> Happening:
         effect=words.EFFECTS[Effect(call.effect)],
         took=took,
         approval_id=call.approval_id,
+        grant_id=call.grant_id,
+        granted_by=call.granted_by or "",
     )
 
 

@@ -20,6 +20,7 @@ from .call import Call, Place, Proposal
 from .database import execute, first_line
 from .drift import Today
 from .errors import Ambiguous, ApprovalVoid, CancelRequested, Conflict, DatabaseLost, Fenced
+from .granting import Grants
 from .judgement import judge, show
 from .lapse import Standing
 from .lease import clock
@@ -101,6 +102,7 @@ class Admission:
         self._recovery = recovery
         self._taint = taint
         self._standing = Standing(db, claim.hold)
+        self._grants = Grants(db, claim.hold)
 
     def consider(self, ask: Ask, placed: tuple[Place, bytes]) -> Considered:
         """What can be said of a call without a look at the database.
@@ -212,9 +214,9 @@ class Admission:
         if gate.stop is not None:
             raise RunStopped(str(gate.stop))
 
-    def _count(self, proposal: Proposal) -> None:
+    def _count(self, proposal: Proposal, *, is_granted: bool = False) -> None:
         """One more call of the run, or one more that waits, if its limits have room for it."""
-        reached = self._allowance.count(proposal)
+        reached = self._allowance.count(proposal, is_granted=is_granted)
         if reached is not None:
             self._gate.halt(reached)
             raise RunStopped(str(reached))
@@ -296,6 +298,8 @@ class Admission:
             call = self._db.retry(lambda conn: journal.find(conn, self._hold, key))
             while call is None or _to_revise(call):
                 judgement = self._judge(ask, _asked_for(ask, call))
+                if call is None and self._grants.covering(ask.tool, judgement):
+                    return
                 if not (judgement.is_for_review or is_question(ask.tool)):
                     return
                 call = self._request(ask, place, key, call, judgement)
@@ -335,7 +339,8 @@ class Admission:
         if before is not None or judgement is None:
             judgement = self._judge(ask, _asked_for(ask, before))
         if not judgement.is_allowed:
-            return self._request(ask, place, key, before, judgement)
+            step = self._start_granted(ask, place, key, judgement) if before is None else None
+            return step or self._request(ask, place, key, before, judgement)
         proposal = self._counted(ask, place, key, before, judgement)
         return self._start_allowed(ask, place, proposal, judgement)
 
@@ -364,8 +369,7 @@ class Admission:
                 self._hold,
                 proposal,
                 shown,
-                calls=used.calls,
-                irreversible=used.irreversible,
+                used=used,
                 changes=changes,
             )
 
@@ -385,6 +389,19 @@ class Admission:
         if said == "cancelled":
             raise CancelRequested(self._cancelled_by())
         return self._found(proposal.key, proposal.spec.name)
+
+    def _start_granted(
+        self, ask: Ask, place: Place, key: bytes, judgement: Judgement
+    ) -> Begun | None:
+        """T1 and T3 in one of a new call that a grant covers and that uses it up; None without."""
+        for grant_id in self._grants.covering(ask.tool, judgement):
+            proposal = self._proposal(ask, place, key, 1, judgement)
+            self._count(proposal, is_granted=True)
+            step = replace(self._begin(place, proposal, judgement), proposal=None)
+            self._keep_state(ask, step.call, step.arguments)
+            if self._grants.start(proposal, step, grant_id, self._allowance.used()):
+                return step
+        return None
 
     def _cancelled_by(self) -> str:
         where = {"tenant": self._hold.tenant, "run_id": self._hold.run_id}

@@ -47,10 +47,14 @@ class Allowance:
             return None
         return LimitReached("seconds", allowed, "no further call was started.")
 
-    def count(self, proposal: Proposal) -> LimitReached | None:
-        """Count one more call, or one more that waits; else the limit that has no room for it."""
-        is_held = proposal.verdict.outcome is Outcome.REVIEW
-        is_final = is_held and proposal.classification.effect is Effect.IRREVERSIBLE
+    def count(self, proposal: Proposal, *, is_granted: bool = False) -> LimitReached | None:
+        """Count one more call, or one more that waits; else the limit that has no room for it.
+
+        What a grant covers does not wait.
+        """
+        is_reviewed = proposal.verdict.outcome is Outcome.REVIEW
+        is_held = is_reviewed and not is_granted
+        is_final = is_reviewed and proposal.classification.effect is Effect.IRREVERSIBLE
         with self._lock:
             reached = self._reached(proposal, is_held=is_held, is_final=is_final)
             if reached is None:
@@ -64,10 +68,10 @@ class Allowance:
             reached = next_call(self._limits, used, tool, made.repeats(tool, proposal.args))
             if reached:
                 return reached
-        if not is_held:
+        if not (is_held or is_final):
             return None
         counts = is_final and key not in made.irreversible
-        others = made.waiting - {key}
+        others = made.waiting - {key} if is_held else ()
         return next_held(self._limits, used, tool, len(others), irreversible=counts)
 
     def _add(self, proposal: Proposal, *, is_held: bool, is_final: bool) -> None:

@@ -215,7 +215,7 @@ def _written(
     entry = entry_bytes(
         tenant=hold.tenant, event=event, actor=actor, state=str(state), detail=detail, **ids
     )
-    is_routine = call.approval_id is None
+    is_routine = call.verdict == "allow"
     names = told(actor, **ids)
     return Write(function, (*values, event, actor, entry), event, names, is_routine, otherwise)
 

@@ -60,14 +60,15 @@ def decide(db: Database, answer: Answer) -> Decided:
     try:
         decided = db.retry(lambda conn: _decide(conn, answer), patience=5.0)
     except DBAPIError as error:
-        if not _is_refusal(error):
+        if not is_refusal(error):
             raise
         decided = _told(db, answer)
     hint(db)
     return decided
 
 
-def _is_refusal(error: DBAPIError) -> bool:
+def is_refusal(error: DBAPIError) -> bool:
+    """Whether the database said that a decision may not be."""
     return getattr(error.orig, "sqlstate", None) in _REFUSALS
 
 
@@ -76,7 +77,7 @@ def _told(db: Database, answer: Answer) -> Decided:
     try:
         return db.retry(lambda conn: _decide(conn, answer), patience=5.0)
     except DBAPIError as error:
-        if not _is_refusal(error):
+        if not is_refusal(error):
             raise
         why = first_line(error)
         raise NotTaken(f"Your decision was not recorded: {why}.") from error
@@ -94,7 +95,7 @@ def _decide(conn: Connection, answer: Answer) -> Decided:
     if before is not None and _is_same(answer, before):
         state = ApprovalState(asked.state)
         return Decided(asked.id, state, run_id, asked.call_id, before.decided_at)
-    _check_open(answer, asked, before)
+    check_open(answer, asked, before)
     edited = _check_answer(conn, answer, asked)
     decided_at = execute(
         conn,
@@ -122,7 +123,13 @@ def _is_same(answer: Answer, before: Row[Any]) -> bool:
     return said == (before.kind, bytes(before.digest).hex(), before.reason, args, before.answer)
 
 
-def _check_open(answer: Answer, asked: Row[Any], before: Row[Any] | None) -> None:
+def check_open(answer: Answer, asked: Row[Any], before: Row[Any] | None) -> None:
+    """Refuse what is said too late, twice, or about another call than the one that is stored.
+
+    Raises:
+        AlreadyDecided: it is closed, over, or `before` is the reviewer's own decision.
+        StaleDigest: the reviewer saw another call.
+    """
     if asked.state != ApprovalState.PENDING:
         by = asked.closed_by
         who = f" by {by}" if by else ""

@@ -49,12 +49,10 @@ def doubt(conn: Connection, hold: Hold, call: Call, token: UUID | None, error: s
 
 
 def _reviewers_of(conn: Connection, hold: Hold, call: Call) -> tuple[str, ...]:
-    if call.approval_id is None:
-        return _REVIEWERS
     found = execute(
-        conn, "asked_groups", tenant=hold.tenant, approval_id=call.approval_id
-    ).scalar_one()
-    return tuple(found)
+        conn, "groups_of_call", tenant=hold.tenant, call_id=call.id
+    ).scalar_one_or_none()
+    return _REVIEWERS if found is None else tuple(found)
 
 
 def withdraw(conn: Connection, hold: Hold, call: Call) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from .drift import Change
     from .judgement import Shown
+    from .limits import Usage
 
 _BORN = {
     PolicyOutcome.REVIEW: CallState.WAITING,
@@ -59,14 +60,32 @@ def propose(
     proposal: Proposal,
     shown: Shown,
     *,
-    calls: int,
-    irreversible: int,
+    used: Usage,
     changes: Sequence[Change] = (),
 ) -> Call:
     """T1 of a call that may not run by itself: with its verdict, its approval, the audit entries.
 
-    Idempotent by key: what is there already is what counts. `calls` and `irreversible` are what the
-    run has used, `changes` why it is asked for again.
+    Idempotent by key: what is there already is what counts. `used` is what the run has used, and
+    `changes` say why it is asked for again.
+
+    Raises:
+        Fenced: this executor no longer holds the run.
+        CancelRequested: a person cancelled the run.
+    """
+    lock(conn, hold)
+    found = find(conn, hold, proposal.key)
+    if found is not None and found.revision >= proposal.revision:
+        return found
+    count(conn, hold, used)
+    _insert(conn, hold, proposal, shown, changes)
+    call = find(conn, hold, proposal.key)
+    if call is None:
+        raise Conflict(f"A call of {proposal.spec.name} was not recorded and did not run.")
+    return call
+
+
+def lock(conn: Connection, hold: Hold) -> None:
+    """Have the run for this transaction.
 
     Raises:
         Fenced: this executor no longer holds the run.
@@ -77,22 +96,18 @@ def propose(
         raise Fenced(f"Run {hold.run_id} is no longer held by this worker.")
     if run.cancel_requested_by is not None:
         raise CancelRequested(run.cancel_requested_by)
-    found = find(conn, hold, proposal.key)
-    if found is not None and found.revision >= proposal.revision:
-        return found
+
+
+def count(conn: Connection, hold: Hold, used: Usage) -> None:
+    """Write down what the run has used of its calls."""
     execute(
         conn,
         "count_calls",
         tenant=hold.tenant,
         run_id=hold.run_id,
-        calls=calls,
-        irreversible=irreversible,
+        calls=used.calls,
+        irreversible=used.irreversible,
     )
-    _insert(conn, hold, proposal, shown, changes)
-    call = find(conn, hold, proposal.key)
-    if call is None:
-        raise Conflict(f"A call of {proposal.spec.name} was not recorded and did not run.")
-    return call
 
 
 def _insert(
@@ -106,6 +121,7 @@ def _insert(
     row = {
         **row_of(proposal, digest, state),
         "approval_id": approval_id,
+        "grant_id": None,
         "fingerprint": shown.fingerprint,
     }
     execute(conn, "insert_call", tenant=hold.tenant, id=call_id, run_id=hold.run_id, **row)

@@ -37,12 +37,14 @@ class Judgement:
     Attributes:
         args: its canonical arguments, with their defaults.
         typed: the same as the body gets them; empty where they do not fit the tool.
+        is_tainted: whether any of them holds something that came from untrusted content.
     """
 
     args: bytes
     typed: Mapping[str, Any]
     classification: Classification
     verdict: Verdict
+    is_tainted: bool = False
 
     @property
     def is_allowed(self) -> bool:
@@ -92,7 +94,8 @@ def judge(
         principal=Principal(agent=agent.name, tenant=tenant),
         tainted=tuple(dict.fromkeys(each.argument for each in tainted)),
     )
-    return Judgement(args, typed, classification, agent.policy.decide(request))
+    verdict = agent.policy.decide(request)
+    return Judgement(args, typed, classification, verdict, is_tainted=bool(tainted))
 
 
 def _forbid(agent: Agent, tool: GatedTool, args: bytes, reason: str) -> Judgement:

@@ -65,7 +65,7 @@ def approved_under(conn: Connection, hold: Hold, call: Call) -> Approved:
     """What the call was approved under, and how long ago by the database's clock."""
     row = execute(conn, "approved_terms", tenant=hold.tenant, approval_id=call.approval_id).one()
     return Approved(
-        terms=_terms(row),
+        terms=terms_of(row),
         age=timedelta(seconds=row.age),
         is_short=row.is_short,
         by=tuple(row.approved_by),
@@ -73,7 +73,8 @@ def approved_under(conn: Connection, hold: Hold, call: Call) -> Approved:
     )
 
 
-def _terms(row: Row[Any]) -> Terms:
+def terms_of(row: Row[Any]) -> Terms:
+    """The terms of an approval, from its columns."""
     return Terms(
         reviewers=tuple(row.reviewers),
         quorum=row.quorum,

@@ -14,7 +14,7 @@ from .errors import NotFound
 from .limits import Limits, Usage
 from .outcome import read_outcome
 from .paging import Page, bounded, decode, page
-from .schema import approvals, calls, runs
+from .schema import approvals, calls, grants, runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +102,9 @@ class CallRow:
     """Whether the tool's own look at the world said what became of it."""
     send_before: datetime | None
     """Until then it may still reach its target."""
+    grant_id: UUID | None = None
+    """The grant that let it start, with nobody asked."""
+    granted_by: str | None = None
 
     @property
     def result(self) -> Any:
@@ -131,6 +134,8 @@ class CallRow:
             "recovery": self.recovery,
             "state": self.state,
             "approval_id": str(self.approval_id) if self.approval_id else None,
+            "grant_id": str(self.grant_id) if self.grant_id else None,
+            "granted_by": self.granted_by,
             "proposed_at": iso(self.proposed_at),
             "starts": self.starts,
             "started_at": iso(self.started_at),
@@ -225,6 +230,8 @@ def call_row(row: Row[Any]) -> CallRow:
         attested_by=row.attested_by,
         verified=row.verified,
         send_before=row.send_before,
+        grant_id=row.grant_id,
+        granted_by=row.granted_by,
     )
 
 
@@ -268,8 +275,10 @@ def get_run_row(conn: Connection, *, tenant: str, run_id: UUID) -> tuple[RunRow,
 
 def calls_of(conn: Connection, *, tenant: str, run_id: UUID) -> tuple[CallRow, ...]:
     """A run's calls, oldest first."""
+    granted = sa.and_(grants.c.tenant_id == calls.c.tenant_id, grants.c.id == calls.c.grant_id)
     query = (
-        sa.select(calls)
+        sa.select(calls, grants.c.granted_by)
+        .outerjoin_from(calls, grants, granted)
         .where(calls.c.tenant_id == tenant, calls.c.run_id == run_id)
         .order_by(calls.c.proposed_at, calls.c.id)
     )

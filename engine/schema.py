@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision under `migrations/versions`; revisions are numbered in order."""
 
 _LOCK = 0x1_0C4_0001
@@ -137,6 +137,27 @@ calls = _table(
     fingerprint=BYTEA,
     send_before=_TIME,
     verified=sa.Boolean,
+    grant_id=UUID,
+)
+grants = _table(
+    "grants",
+    tenant_id=sa.Text,
+    id=UUID,
+    approval_id=UUID,
+    tool=sa.Text,
+    tool_version=sa.Text,
+    effect=sa.Text,
+    agent=sa.Text,
+    run_id=UUID,
+    bounds=sa.Text,
+    most=sa.Integer,
+    uses=sa.Integer,
+    reason=sa.Text,
+    granted_by=sa.Text,
+    created_at=_TIME,
+    expires_at=_TIME,
+    revoked_at=_TIME,
+    revoked_by=sa.Text,
 )
 decisions = _table(
     "decisions",

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher
 from interlock.engine import accounts
+from interlock.engine.grants import GrantRequest, Scope, grant, revoke
 from seeded_rows import FIGURES, TENANT, VOLUME
 from seeding import Seeded, Seeds
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from interlock.engine.database import Database
 
 PASSWORD = "a password for the pictures"
@@ -41,7 +44,11 @@ def seed(database: Database) -> dict[str, str]:
     held = _volume(seeds)
     _queue(seeds)
     question, stage, conflict = _unclear(seeds)
+    asked = _grants(seeds)
     return {
+        "approval-grant": f"/approvals/{asked.approval_id}/grant",
+        "grants": "/grants",
+        "run-granted": f"/runs/{asked.run_id}",
         "approval-question": f"/approvals/{question.approval_id}",
         "approval-stage": f"/approvals/{stage.approval_id}",
         "approval-conflict": f"/approvals/{conflict.approval_id}",
@@ -56,6 +63,36 @@ def seed(database: Database) -> dict[str, str]:
         "history": "/approvals/history",
         **_closed(seeds),
     }
+
+
+def _grants(seeds: Seeds) -> Seeded:
+    """A grant in use, and one that was revoked."""
+    run = seeds.run("Take the volumes of the closed depots out of the test region.")
+    asked = seeds.held(
+        run, args={**VOLUME, "volume_id": "vol-test-1"}, headline="Delete vol-test-1"
+    )
+
+    def granted(bounds: str, uses: int, note: str) -> UUID:
+        request = GrantRequest(
+            tenant=TENANT,
+            approval_id=asked.approval_id,
+            reviewer="dana",
+            digest=asked.digest,
+            bounds=bounds,
+            uses=uses,
+            lasts=timedelta(hours=8),
+            scope=Scope.AGENT,
+            via="ui",
+            reason=note,
+        )
+        return grant(seeds.database, request).id
+
+    revoked = granted('context.input.volume_id like "*"', 100, "All of them.")
+    revoke(seeds.database, tenant=TENANT, grant_id=revoked, by="erin")
+    bounds = 'context.input.volume_id like "vol-test-*" &&\ncontext.input.region == "eu-west-1"'
+    stands = granted(bounds, 5, "Nothing in the test region is kept, as agreed on Monday.")
+    seeds.granted(run, stands, volume_id="vol-test-2", include_backups=False)
+    return asked
 
 
 def _volume(seeds: Seeds) -> Seeded:

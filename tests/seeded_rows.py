@@ -95,6 +95,7 @@ def insert_call(
     state: str,
     at: datetime,
     approval_id: UUID | None = None,
+    grant_id: UUID | None = None,
     revises: UUID | None = None,
     reason: str = "Reads pass.",
     send_within: timedelta = timedelta(minutes=1),
@@ -113,11 +114,11 @@ def insert_call(
         conn,
         "insert into calls (tenant_id, id, run_id, key, revision, ns, task_id, tool,"
         " tool_version, args, digest, effect, source, rule, evidence, verdict, policy_digest,"
-        " policies, reason, recovery, state, approval_id, proposed_at, send_within)"
+        " policies, reason, recovery, state, approval_id, grant_id, proposed_at, send_within)"
         " values (:tenant, :id,"
         " :run, :key, :revision, '', 't1', :tool, :version, :args, :digest, :effect,"
         " 'declared', :rule, :evidence, :verdict, :policy, :policies, :reason, 'ask', :state,"
-        " :approval, :at, :send_within)",
+        " :approval, :grant, :at, :send_within)",
         tenant=TENANT,
         id=call_id,
         run=run_id,
@@ -136,6 +137,7 @@ def insert_call(
         reason=reason,
         state=state,
         approval=approval_id,
+        grant=grant_id,
         at=at,
         send_within=send_within,
     )

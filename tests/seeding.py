@@ -239,6 +239,36 @@ class Seeds:
             log_entry(conn, "call.succeeded", "worker:w1", run_id, call_id, call_state="succeeded")
         return call_id
 
+    def granted(self, run_id: UUID, grant_id: UUID, **args: Any) -> UUID:
+        """A deletion that started on a grant, and is on its way."""
+        with self.database.begin() as conn:
+            call_id, _ = insert_call(
+                conn,
+                run_id,
+                "delete_volume",
+                VOLUME | args,
+                "irreversible",
+                verdict="review",
+                state="allowed",
+                at=datetime.now(UTC),
+                grant_id=grant_id,
+            )
+            actor = "worker:w1"
+            log_entry(conn, "call.granted", actor, run_id, call_id, call_state="allowed")
+            audit.record(
+                conn,
+                tenant=TENANT,
+                event="grant.used",
+                actor=actor,
+                run_id=run_id,
+                call_id=call_id,
+                subject=grant_id,
+                state="used",
+            )
+            step(conn, "calls", call_id, "executing", "starts = 1, started_at = now()")
+            log_entry(conn, "call.started", actor, run_id, call_id, call_state="executing")
+        return call_id
+
     def held(
         self,
         run_id: UUID | None = None,

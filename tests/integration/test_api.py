@@ -445,3 +445,48 @@ def test_that_a_call_did_not_happen_is_refused_while_it_may_be_sent(
     call = api.get(f"/api/approvals/{doubt.approval_id}").json()["call"]
     assert (call["state"], call["result"], call["attested_by"]) == ("succeeded", {"n": 1}, "dana")
     assert call["send_before"] > call["started_at"]
+
+
+def test_a_grant_is_made_listed_and_revoked_by_a_persons_token(
+    api: TestClient, seeds: Seeds
+) -> None:
+    held = seeds.held()
+    body = {
+        "approval_id": str(held.approval_id),
+        "digest": held.digest,
+        "bounds": 'context.input.volume_id like "vol-*"',
+        "uses": 3,
+        "expires_seconds": 3600,
+        "scope": "agent",
+    }
+    assert api.post("/api/grants", json={**body, "bounds": "true"}).status_code == 422
+    assert api.post("/api/grants", json={**body, "uses": 1001}).status_code == 422
+    assert api.post("/api/grants", json={**body, "digest": "0" * 64}).status_code == 409
+    made = api.post("/api/grants", json=body)
+    assert made.status_code == 201
+    assert "volume_id" not in made.json()["unbounded"]
+    (listed,) = api.get("/api/grants").json()["items"]
+    assert listed["grant_id"] == made.json()["grant_id"]
+    assert (listed["state"], listed["uses"], listed["used"]) == ("standing", 3, 0)
+    assert (listed["granted_by"], listed["agent"], listed["run_id"]) == ("dana", "fleet-ops", None)
+    for _ in range(2):
+        assert api.post(f"/api/grants/{listed['grant_id']}/revoke").status_code == 200
+    assert api.get("/api/grants").json()["items"][0]["state"] == "revoked"
+    assert api.post(f"/api/grants/{uuid4()}/revoke").status_code == 404
+
+
+def test_nobody_grants_over_the_api_what_is_not_theirs_to_approve(
+    api: TestClient, seeds: Seeds
+) -> None:
+    held = seeds.held(reviewers=("finance",))
+    body = {
+        "approval_id": str(held.approval_id),
+        "digest": held.digest,
+        "bounds": 'context.input.volume_id like "vol-*"',
+        "uses": 3,
+        "expires_seconds": 3600,
+    }
+    assert api.post("/api/grants", json=body).status_code == 403
+    stranger = TestClient(api.app)
+    assert stranger.post("/api/grants", json=body).status_code == 401
+    assert api.get("/api/grants").json()["items"] == []

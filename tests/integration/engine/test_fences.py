@@ -31,6 +31,7 @@ from interlock.engine.errors import (
 from interlock.engine.hold import Hold
 from interlock.engine.judgement import Shown
 from interlock.engine.lifecycle import DecisionKind, Exit
+from interlock.engine.limits import Usage
 from interlock.engine.outcome import success
 from interlock.engine.rollback_journal import Restored, RollbackHold
 from interlock.engine.rollback_plan import Scope
@@ -98,9 +99,12 @@ PROPOSAL = Proposal(
 )
 
 
+ONE_CALL = Usage(steps=0, calls=1, irreversible=1, active_ms=0)
+
+
 def propose(conn: Connection, hold: Hold) -> Call:
     """Ask a person about the same call."""
-    return journal.propose(conn, hold, PROPOSAL, Shown("Wipe", None), calls=1, irreversible=1)
+    return journal.propose(conn, hold, PROPOSAL, Shown("Wipe", None), used=ONE_CALL)
 
 
 @pytest.mark.parametrize(("status", "behind"), [("running", 1), ("waiting", 0)])

@@ -8,6 +8,7 @@ from attack import Guard, attack, attacks
 from guards_of_calls import (
     ANSWERED,
     APPROVED,
+    ASKED_ONCE,
     BORN,
     BORN_IN_HAND,
     BORN_UNATTESTED,
@@ -18,6 +19,7 @@ from guards_of_calls import (
     FOLLOWS,
     HAS_LIFE,
     KEEPS_APPROVAL,
+    KEEPS_GRANT,
     LEAVES,
     LIFE,
     MEASURED,
@@ -190,17 +192,16 @@ _IMMUTABLE: dict[str, tuple[Guard, ...]] = {
     "fingerprint": (),
     "send_within": (),
     "key_life": (HAS_LIFE,),
+    "grant_id": (ASKED_ONCE,),
 }
-_MEASURED = {"fingerprint", "send_within", "key_life"}
+_HELD_BY = {
+    **dict.fromkeys(("fingerprint", "send_within", "key_life"), MEASURED),
+    "grant_id": KEEPS_GRANT,
+}
 """Columns that a guard of their own holds."""
 
 
-@attacks(
-    {
-        column: (MEASURED if column in _MEASURED else WHAT_IT_IS, *more)
-        for column, more in _IMMUTABLE.items()
-    }
-)
+@attacks({column: (_HELD_BY.get(column, WHAT_IT_IS), *more) for column, more in _IMMUTABLE.items()})
 def what_a_call_is_cannot_change(rows: Rows, column: str) -> Iterator[None]:
     call = rows.call("allowed")
     other = _other(rows, column)
@@ -211,6 +212,8 @@ def what_a_call_is_cannot_change(rows: Rows, column: str) -> Iterator[None]:
 def _other(rows: Rows, column: str) -> Any:
     if column == "run_id":
         return rows.run("running")
+    if column == "grant_id":
+        return rows.grant()
     if column == "policy_digest":
         rows.insert("policies", digest="b" * 64, text="forbid (principal, action, resource);")
     return {

@@ -48,6 +48,7 @@ KEYS: dict[str, tuple[Guard, ...]] = {
     "step_writes": _key("step_writes"),
     "states_before": _key("states_before"),
     "replies": _key("replies"),
+    "grants": _key("grants"),
     "rollbacks": _key("rollbacks", Index("rollbacks_one_at_a_time")),
     "undos": _key(
         "undos",
@@ -92,6 +93,7 @@ _BORN: dict[str, Callable[[Rows], UUID]] = {
     "rollbacks": lambda rows: rows.rollback(),
     "undos": allowed,
     "replies": reply_of,
+    "grants": lambda rows: rows.grant(),
 }
 """Rows that have a life cycle are refused in the middle of it, whatever their key."""
 

@@ -157,10 +157,12 @@ def rows_that_are_kept_cannot_be_deleted(rows: Rows, table: str) -> Iterator[Non
 
 
 def _truncating(*tables: str) -> tuple[Guard, ...]:
-    return tuple(stays(table, "no_truncate", "TRUNCATE") for table in tables)
+    return tuple(stays(table, "no_truncate", "TRUNCATE") for table in dict.fromkeys(tables))
 
 
-_FAMILY = ("runs", "approvals", "calls", "decisions", "rollbacks", "undos")
+_FAMILY = ("runs", "approvals", "calls", "decisions", "rollbacks", "undos", "grants")
+
+_REST = _FAMILY[1:]
 
 
 @attacks(
@@ -168,13 +170,12 @@ _FAMILY = ("runs", "approvals", "calls", "decisions", "rollbacks", "undos")
         "audit_log": _truncating("audit_log"),
         "decisions": _truncating("decisions"),
         "runs": _truncating(*_FAMILY),
-        "calls": _truncating("calls", "approvals", "decisions", "rollbacks", "undos"),
-        "approvals": _truncating("approvals", "calls", "decisions", "rollbacks", "undos"),
-        "policies": _truncating(
-            "policies", "calls", "approvals", "decisions", "rollbacks", "undos"
-        ),
+        "calls": _truncating("calls", *_REST),
+        "approvals": _truncating("approvals", *_REST),
+        "policies": _truncating("policies", *_REST),
+        "grants": _truncating("grants", *_REST),
         "workers": _truncating(*_FAMILY),
-        "reviewers": _truncating("decisions"),
+        "reviewers": _truncating("decisions", *_REST),
         "rollbacks": _truncating("rollbacks", "undos"),
         "undos": _truncating("undos"),
     }

@@ -285,6 +285,37 @@ class Rows:
             case _:
                 self.move("calls", call.id, state)
 
+    def grant(self, call: Call | None = None, **columns: Any) -> UUID:
+        """Dana's grant of two such calls, made from one that waits."""
+        call = call or self.held()
+        shown = "select tool, tool_version, effect from calls where id = %(id)s"
+        tool, version, effect = self.do(shown, id=call.id).fetchone() or ("", "", "")
+        row = {
+            "tenant_id": TENANT,
+            "id": uuid7(),
+            "approval_id": call.approval_id,
+            "digest": call.digest,
+            "tool": tool,
+            "tool_version": version,
+            "effect": effect,
+            "bounds": 'context.input.volume_id like "vol-*"',
+            "most": 2,
+            "granted_by": "dana",
+            "expires_at": self.one("select clock_timestamp() + interval '1 hour'"),
+            **columns,
+        }
+        self.insert("grants", **row)
+        self.audit("grant.made", subject=row["id"], state="granted")
+        return row["id"]
+
+    def granted(self, grant_id: UUID, run_id: UUID | None = None, **columns: Any) -> Call:
+        """A call that starts on a grant."""
+        row = {"effect": "irreversible", "verdict": "review", "grant_id": grant_id, **columns}
+        call = self.propose(run_id, **row)
+        self.audit("grant.used", subject=grant_id, state="used")
+        self.start(call)
+        return call
+
     def lapse(self, call: Call) -> None:
         """What an approved call comes to whose approval does not stand any more."""
         self.move("approvals", call.approval_id, "lapsed")

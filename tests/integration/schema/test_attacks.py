@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attacks_on_approvals
 import attacks_on_calls
 import attacks_on_decisions
+import attacks_on_grants
 import attacks_on_keys
 import attacks_on_questions
 import attacks_on_replies
@@ -27,6 +28,7 @@ MODULES = (
     attacks_on_approvals,
     attacks_on_calls,
     attacks_on_decisions,
+    attacks_on_grants,
     attacks_on_replies,
     attacks_on_keys,
     attacks_on_questions,

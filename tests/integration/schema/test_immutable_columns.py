@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attacks_on_approvals
 import attacks_on_calls
+import attacks_on_grants
 import attacks_on_replies
 import attacks_on_rollbacks
 import attacks_on_runs
@@ -30,6 +31,8 @@ CHANGES = {
         # what the database says of a start
         *("send_before", "key_until"),
     },
+    # one more use; and its end by a person
+    "grants": {"uses", "revoked_at", "revoked_by"},
     "approvals": {"state", "closed_at", "closed_by", "close_reason"},
     # forgotten once the run's state holds it
     "replies": {"ns", "key", "ordinal", "content"},
@@ -48,6 +51,7 @@ PROVEN = {
     "rollbacks": attacks_on_rollbacks.what_was_confirmed_of_a_rollback_cannot_change,
     "undos": attacks_on_rollbacks.what_an_undo_is_cannot_change,
     "calls": attacks_on_calls.what_a_call_is_cannot_change,
+    "grants": attacks_on_grants.what_was_granted_cannot_change,
     "approvals": attacks_on_approvals.what_is_asked_cannot_change,
     "replies": attacks_on_replies.what_a_reply_cost_cannot_change,
     "runs": attacks_on_runs.what_was_asked_of_a_run_cannot_change,

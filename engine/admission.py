@@ -28,7 +28,7 @@ from .leaving import REPEATABLE
 from .lifecycle import CallState
 from .outcome import Failed, Succeeded
 from .recovery import may_start_again
-from .refusal import refusal, unanswered
+from .refusal import refusal, rejected_in_a_row, unanswered
 from .state_before import is_kept, keep
 from .stops import RunStopped
 
@@ -433,7 +433,15 @@ class Admission:
                 raise ToolException(call.error or f"{call.tool} failed.")
         if is_question(ask.tool):
             return self._unanswered(call)
+        if call.state is CallState.REJECTED:
+            self._end_if_rejected_often(call)
         raise Refused(refusal(self._db, self._hold.tenant, call))
+
+    def _end_if_rejected_often(self, call: Call) -> None:
+        stop = rejected_in_a_row(self._db, self._hold.tenant, call)
+        if stop is not None:
+            self._gate.halt(stop)
+            raise RunStopped(str(stop))
 
     def _unanswered(self, call: Call) -> Succeeded:
         found = unanswered(self._db, self._hold.tenant, call, self._agent.asking)

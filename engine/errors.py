@@ -51,6 +51,10 @@ class Ambiguous(InterlockError):
     """Something is not clear, and no person's answer is to be had; nothing is guessed."""
 
 
+class RejectedInARow(InterlockError):
+    """People rejected one call of the run after the other; it ends."""
+
+
 class ApprovalVoid(Conflict):
     """The approval did not stand any more when its call was about to start. Nothing was written."""
 

@@ -19,7 +19,16 @@ from pydantic_core import to_jsonable_python
 
 from ..tools.gated import current_gate
 from .calls_made import CallsMade
-from .errors import Ambiguous, CancelRequested, DatabaseLost, Fenced, Postponed, Swallowed, said
+from .errors import (
+    Ambiguous,
+    CancelRequested,
+    DatabaseLost,
+    Fenced,
+    Postponed,
+    RejectedInARow,
+    Swallowed,
+    said,
+)
 from .gate import RunGate
 from .lifecycle import Exit
 from .limits import LimitReached
@@ -52,6 +61,7 @@ _INTERRUPTED = frozenset({ERROR, INTERRUPT})
 _EXITS: Mapping[type[Stop], Exit] = {
     Ambiguous: Exit.AMBIGUOUS,
     CancelRequested: Exit.CANCELLED,
+    RejectedInARow: Exit.REJECTED,
 }
 _STALLED = (
     "The run makes no progress: it went round the same steps {} times, nothing new came of it, and "
@@ -299,7 +309,7 @@ def _stopped(stop: Stop) -> Ending:
     match stop:
         case LimitReached():
             return Ended(Exit.LIMIT_REACHED, str(stop), reached=stop)
-        case Ambiguous() | CancelRequested():
+        case Ambiguous() | CancelRequested() | RejectedInARow():
             return Ended(_EXITS[type(stop)], str(stop))
         case DatabaseLost():
             log.warning("execution.database_lost", error=str(stop))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..tools.gated import Refused
 from .database import execute
-from .errors import Ambiguous
+from .errors import Ambiguous, RejectedInARow
 from .lifecycle import CallState
 from .outcome import Succeeded, success
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .asking import Asking
     from .call import Call
     from .database import Database
+
+
+MOST_REJECTIONS = 3
+"""In a row, after which a run has no more to ask."""
 
 
 def refusal(db: Database, tenant: str, call: Call) -> str:
@@ -31,6 +35,16 @@ def refusal(db: Database, tenant: str, call: Call) -> str:
                 "that is not a rejection."
             )
     return f"{call.tool} did not run. It was {call.state}."
+
+
+def rejected_in_a_row(db: Database, tenant: str, call: Call) -> RejectedInARow | None:
+    """Why the run ends with this rejection, if it is the last of so many in a row."""
+    where = {"tenant": tenant, "run_id": call.run_id}
+    count = db.retry(lambda conn: execute(conn, "rejections_in_a_row", **where).scalar_one())
+    if count < MOST_REJECTIONS:
+        return None
+    last = refusal(db, tenant, call)
+    return RejectedInARow(f"{count} of its calls were rejected, one after the other. {last}")
 
 
 def unanswered(db: Database, tenant: str, call: Call, asking: Asking) -> Succeeded | Ambiguous:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from langgraph.errors import GraphBubbleUp
 
-from .errors import Ambiguous, CancelRequested, DatabaseLost, Fenced, Postponed, Swallowed
+from .errors import (
+    Ambiguous,
+    CancelRequested,
+    DatabaseLost,
+    Fenced,
+    Postponed,
+    RejectedInARow,
+    Swallowed,
+)
 from .limits import LimitReached
 
 
@@ -12,6 +20,15 @@ class RunStopped(GraphBubbleUp):
     """The run goes no further; why is in the gate's `stop`."""
 
 
-ENDS = (Ambiguous, LimitReached, CancelRequested, Swallowed)
+ENDS = (Ambiguous, LimitReached, CancelRequested, RejectedInARow, Swallowed)
 """Stops after which the run ends; after the others somebody takes it up again."""
-Stop = Ambiguous | LimitReached | CancelRequested | DatabaseLost | Fenced | Postponed | Swallowed
+Stop = (
+    Ambiguous
+    | LimitReached
+    | CancelRequested
+    | DatabaseLost
+    | Fenced
+    | Postponed
+    | RejectedInARow
+    | Swallowed
+)

@@ -11,6 +11,7 @@ from langchain_core.tools import ToolException
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
+from ..policies.evaluator import Principal
 from ..tools.gated import Refused, serving_call
 from ..tools.questions import is_question
 from . import call_writes, journal
@@ -93,6 +94,7 @@ class Admission:
         self._agent = agent
         self._claim = claim
         self._hold = claim.hold
+        self._principal = Principal(agent.name, claim.hold.tenant, claim.tags)
         self._lease = lease
         self._held_in = term
         self._allowance = Allowance(claim, outbox, made, gate.active_ms)
@@ -221,8 +223,9 @@ class Admission:
             self._gate.halt(reached)
             raise RunStopped(str(reached))
 
-    def _judge(self, ask: Ask, args: bytes) -> Judgement:
-        return judge(self._agent, ask.tool, args, ask.injected, self._hold.tenant, self._taint)
+    def _judge(self, ask: Ask, args: bytes, key: bytes) -> Judgement:
+        run = self._allowance.so_far(key)
+        return judge(self._agent, ask.tool, args, ask.injected, self._principal, run, self._taint)
 
     def _proposal(
         self, ask: Ask, place: Place, key: bytes, revision: int, judgement: Judgement
@@ -235,6 +238,7 @@ class Admission:
             args=judgement.args,
             classification=judgement.classification,
             verdict=judgement.verdict,
+            context=judgement.context,
         )
 
     def _at_once(self, ask: Ask, place: Place, key: bytes) -> tuple[Begun | None, Judgement | None]:
@@ -243,7 +247,7 @@ class Admission:
             return None, None
         if not self._lease.is_good(self._held_in):
             return None, None
-        judgement = self._judge(ask, ask.args)
+        judgement = self._judge(ask, ask.args, key)
         if not judgement.is_allowed:
             return None, judgement
         proposal = self._proposal(ask, place, key, 1, judgement)
@@ -297,7 +301,7 @@ class Admission:
             self._hold_on()
             call = self._db.retry(lambda conn: journal.find(conn, self._hold, key))
             while call is None or _to_revise(call):
-                judgement = self._judge(ask, _asked_for(ask, call))
+                judgement = self._judge(ask, _asked_for(ask, call), key)
                 if call is None and self._grants.covering(ask.tool, judgement):
                     return
                 if not (judgement.is_for_review or is_question(ask.tool)):
@@ -337,7 +341,7 @@ class Admission:
         self, ask: Ask, place: Place, key: bytes, before: Call | None, judgement: Judgement | None
     ) -> Begun | Call:
         if before is not None or judgement is None:
-            judgement = self._judge(ask, _asked_for(ask, before))
+            judgement = self._judge(ask, _asked_for(ask, before), key)
         if not judgement.is_allowed:
             step = self._start_granted(ask, place, key, judgement) if before is None else None
             return step or self._request(ask, place, key, before, judgement)
@@ -452,7 +456,7 @@ class Admission:
 
     def _start_approved(self, ask: Ask, place: Place, call: Call) -> Begun | Call:
         """Start what was approved, if all is still as it was; else the call, to be asked anew."""
-        judgement = self._judge(ask, call.args)
+        judgement = self._judge(ask, call.args, call.key)
         if not self._standing.lapses(ask, call, judgement):
             with suppress(ApprovalVoid):
                 return self._start(ask, place, call, judgement.typed)

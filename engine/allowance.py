@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from ..policies.evaluator import RunSoFar
 from ..policies.verdict import Outcome
 from ..tools.effect import Effect
 from .limits import LimitReached, Usage, next_call, next_held
@@ -39,6 +40,11 @@ class Allowance:
         steps, calls = self._outbox.used
         active_ms = self._before_ms + self._active_ms()
         return Usage(steps, calls, len(self._made.irreversible), active_ms)
+
+    def so_far(self, key: bytes) -> RunSoFar:
+        """What the run did before this call, as its policy sees it."""
+        calls, irreversible = self._made.before(key)
+        return RunSoFar(calls, irreversible, self.used().active_ms // 1000)
 
     def time_is_up(self) -> LimitReached | None:
         """Whether the run was active for as long as it may."""

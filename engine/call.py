@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
     from uuid import UUID
 
@@ -64,7 +65,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A judged call, ready to be written down."""
+    """A judged call, ready to be written down; `context` is what else its policy was shown."""
 
     key: bytes
     revision: int
@@ -73,6 +74,7 @@ class Proposal:
     args: bytes
     classification: Classification
     verdict: Verdict
+    context: Mapping[str, Any] | None = None
 
     @property
     def recovery(self) -> str:

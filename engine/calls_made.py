@@ -26,7 +26,7 @@ class CallsMade:
     """
 
     def __init__(self) -> None:
-        self._keys: set[bytes] = set()
+        self._keys: dict[bytes, int] = {}
         self.irreversible: set[bytes] = set()
         self.waiting: set[bytes] = set()
         self._alike: dict[bytes, set[bytes]] = {}
@@ -46,6 +46,12 @@ class CallsMade:
         with self._lock:
             return key in self._keys
 
+    def before(self, key: bytes) -> tuple[int, int]:
+        """How many calls were made before this one, and how many of them cannot be undone."""
+        with self._lock:
+            at = self._keys.get(key, len(self._keys))
+            return at, sum(self._keys.get(other, at) < at for other in tuple(self.irreversible))
+
     def repeats(self, tool: str, args: bytes) -> int:
         """Calls of this tool with these arguments."""
         with self._lock:
@@ -57,7 +63,7 @@ class CallsMade:
             self._add(key, _sameness(tool, args))
 
     def _add(self, key: bytes, sameness: bytes) -> None:
-        self._keys.add(key)
+        self._keys.setdefault(key, len(self._keys))
         self._alike.setdefault(sameness, set()).add(key)
 
 

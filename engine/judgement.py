@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import ValidationError
 
-from ..policies.evaluator import Principal, Request
+from ..policies.evaluator import Request
 from ..policies.verdict import Outcome, Verdict
 from ..tools.gated import NotExact
 from ..tools.questions import is_conflict, is_question
@@ -21,6 +21,7 @@ from .lifecycle import ApprovalKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..policies.evaluator import Principal, RunSoFar
     from ..tools import Classification, GatedTool
     from .agent import Agent
     from .taint import Taint
@@ -38,6 +39,7 @@ class Judgement:
         args: its canonical arguments, with their defaults.
         typed: the same as the body gets them; empty where they do not fit the tool.
         is_tainted: whether any of them holds something that came from untrusted content.
+        context: what else the policy was shown; None if it was not asked.
     """
 
     args: bytes
@@ -45,6 +47,7 @@ class Judgement:
     classification: Classification
     verdict: Verdict
     is_tainted: bool = False
+    context: Mapping[str, Any] | None = None
 
     @property
     def is_allowed(self) -> bool:
@@ -67,7 +70,8 @@ def judge(
     tool: GatedTool,
     args: bytes,
     injected: Mapping[str, Any],
-    tenant: str,
+    principal: Principal,
+    run: RunSoFar,
     taint: Taint,
 ) -> Judgement:
     """Judge a call from its bytes; one whose arguments cannot be used is forbidden."""
@@ -91,11 +95,13 @@ def judge(
         args=json.loads(args),
         classification=classification,
         now=datetime.now(UTC),
-        principal=Principal(agent=agent.name, tenant=tenant),
+        principal=principal,
         tainted=tuple(dict.fromkeys(each.argument for each in tainted)),
+        run=run,
     )
     verdict = agent.policy.decide(request)
-    return Judgement(args, typed, classification, verdict, is_tainted=bool(tainted))
+    is_tainted = bool(tainted)
+    return Judgement(args, typed, classification, verdict, is_tainted, request.as_json())
 
 
 def _forbid(agent: Agent, tool: GatedTool, args: bytes, reason: str) -> Judgement:

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils.compat import uuid7
 
+from ..policies.claims import OWN as OWN_TAGS
 from .audit import record, told
 from .database import execute, run_last, statement, storable, tell
 from .digest import request_digest
@@ -63,6 +64,7 @@ class Claim:
     usage: Usage
     wall_left: float
     """Seconds until the run is over whatever it does."""
+    tags: Mapping[str, str]
 
 
 def create_run(
@@ -82,11 +84,13 @@ def create_run(
 
     Raises:
         NotFound: no worker has registered an agent of that name.
-        InvalidInput: the input is not JSON.
+        InvalidInput: the input is not JSON, or a tag has a name that is not free.
         UsageError: a limit that there is not, or that is higher than the agent's.
         Conflict: the idempotency key was used for another request.
     """
     tags, limits = dict(tags or {}), dict(limits or {})
+    for taken in sorted(OWN_TAGS & tags.keys()):
+        raise InvalidInput(f"A tag may not be called '{taken}': policies know that one by the run.")
     try:
         text = json.dumps(input, allow_nan=False)
         digest = request_digest({"agent": agent, "input": input, "tags": tags, "limits": limits})
@@ -183,6 +187,7 @@ def _claim(row: Mapping[str, Any], worker_id: UUID) -> Claim:
         Limits.of_row(row),
         Usage.of_row(row),
         row["wall_left"],
+        row["tags"],
     )
 
 

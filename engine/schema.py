@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest revision under `migrations/versions`; revisions are numbered in order."""
 
 _LOCK = 0x1_0C4_0001
@@ -119,6 +119,7 @@ calls = _table(
     source=sa.Text,
     rule=sa.Text,
     evidence=JSON,
+    context=JSON,
     verdict=sa.Text,
     policy_digest=sa.Text,
     policies=ARRAY(sa.Text),

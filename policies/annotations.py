@@ -23,7 +23,7 @@ _TIME = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST = timedelta(days=366)
 _LARGEST_QUORUM = 99
-_KNOWN = frozenset({"id", "outcome", "reason"})
+_KNOWN = frozenset({"id", "outcome", "reason", "trusts"})
 _TERMS = (
     *("reviewers", "each", "quorum", "separation", "expires", "window"),
     *("escalate", "require_reason", "confirm"),

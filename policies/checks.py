@@ -14,6 +14,7 @@ import cedarpy
 
 from ..tools.effect import Effect, Source
 from .annotations import annotation_problems
+from .claims import claim_problems
 from .expressions import (
     Reference,
     conditions,
@@ -23,12 +24,12 @@ from .expressions import (
     reference,
     references,
 )
-from .schema import ALL_CALLS, AgentSchema
 from .shape import LeftOut, Record, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from .schema import AgentSchema
     from .statements import Statement
 
 _ARITHMETIC = frozenset({"+", "-", "*", "neg", "offset", "durationSince"})
@@ -73,6 +74,7 @@ def _statement_problems(statement: Statement, schema: AgentSchema) -> Iterator[s
         yield "permits every call; name actions or a condition."
     yield from _operator_problems(statement)
     yield from _text_problems(statement)
+    yield from claim_problems(statement)
     yield from _reference_problems(statement, schema)
     yield from _cedar_problems(statement, schema)
 
@@ -86,7 +88,7 @@ def _is_unscoped(statement: Statement) -> bool:
     body = statement.body
     if statement.effect != "permit" or statement.reviews:
         return False
-    if body["principal"]["op"] in {"==", "in"} or not _covers_all(body["action"]):
+    if body["principal"]["op"] in {"==", "in"} or statement.actions:
         return False
     return not any(_narrows(op, x) for part in conditions(body) for op, x in nodes(part))
 
@@ -96,15 +98,6 @@ def _narrows(operator: str, operand: Any) -> bool:
         return False
     read = [reference(part) for part in operands(operator, operand)]
     return any(found and found.variable != "resource" for found in read)
-
-
-def _covers_all(action: dict[str, Any]) -> bool:
-    return action["op"] == "All" or ALL_CALLS in _named_actions(action)
-
-
-def _named_actions(action: dict[str, Any]) -> list[str]:
-    named = action.get("entities") or [action["entity"]]
-    return [entity["id"] for entity in named]
 
 
 def _operator_problems(statement: Statement) -> Iterator[str]:
@@ -152,11 +145,7 @@ def _reference_problems(statement: Statement, schema: AgentSchema) -> Iterator[s
 
 
 def _contexts(statement: Statement, schema: AgentSchema) -> list[Record]:
-    action = statement.body["action"]
-    if _covers_all(action):
-        return list(schema.contexts.values())
-    named = _named_actions(action)
-    return [schema.contexts[name] for name in named if name in schema.contexts]
+    return [context for name, context in schema.contexts.items() if statement.is_about(name)]
 
 
 def _entity_problems(found: Reference) -> Iterator[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .expressions import conditions, references
-from .schema import ALL_CALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from .expressions import Reference
     from .statements import Statement
@@ -24,19 +23,11 @@ class Constancy:
     """
 
     def __init__(self, statements: Iterable[Statement]) -> None:
-        readers = [statement.body["action"] for statement in statements if _reads_more(statement)]
-        named = [entity["id"] for action in readers for entity in _entities(action)]
-        self._none = ALL_CALLS in named or any(not _entities(action) for action in readers)
-        self._varying = frozenset(named)
+        self._readers = [statement for statement in statements if _reads_more(statement)]
 
     def holds_for(self, action: str) -> bool:
         """Whether calls of this action are judged alike."""
-        return not self._none and action not in self._varying
-
-
-def _entities(action: Mapping[str, Any]) -> list[Mapping[str, str]]:
-    """The actions that a policy names; none where it is for every action."""
-    return list(action.get("entities") or ([action["entity"]] if "entity" in action else []))
+        return not any(statement.is_about(action) for statement in self._readers)
 
 
 def _reads_more(statement: Statement) -> bool:

@@ -57,7 +57,7 @@ class Judge:
         terms = self._merge(deciding) or DEFAULT_TERMS
         if isinstance(terms, Terms):
             terms = replace(terms, reasons=(*terms.reasons, reason))
-        return self._reviewed(deciding, terms)
+        return replace(self._reviewed(deciding, terms), overruled=True)
 
     def _reviewed(self, deciding: tuple[str, ...], terms: Terms | Contradiction | None) -> Verdict:
         if isinstance(terms, Contradiction):

@@ -2,9 +2,9 @@
 
 The request has the shape of AWS AgentCore Policy: `AgentCore::Action::"Target___tool"`, the
 arguments under `context.input`, the user's claims as tags of the principal, one gateway resource.
-Added to it are `context.effect`, `context.egress` and `context.tainted`. An effect is a property of
-the call and not of the tool (one SQL tool reads or destroys by its statement), so it cannot be an
-action group: Cedar fixes an action's groups in the schema.
+Added are `context.effect`, `context.egress`, `context.tainted` and `context.run`. An effect is a
+property of the call and not of the tool (one SQL tool reads or destroys by its statement), so it
+cannot be an action group: Cedar fixes an action's groups in the schema.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ def _target(agent: str) -> str:
 
 def _context(arguments: Record) -> Record:
     system = Record({"now": Member(Kind.DATETIME, required=True)})
+    counted = ("calls", "irreversible", "active_seconds")
+    run = Record({name: Member(Kind.LONG, required=True) for name in counted})
     members: dict[str, Shape] = {
         "input": arguments,
         "effect": Kind.TEXT,
@@ -91,6 +93,7 @@ def _context(arguments: Record) -> Record:
         "effect_rule": Kind.TEXT,
         "egress": SetOf(Kind.TEXT),
         "tainted": SetOf(Kind.TEXT),
+        "run": run,
         "system": system,
     }
     return Record({name: Member(shape, required=True) for name, shape in members.items()})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import cedarpy
 
 from .errors import PolicyError
+from .schema import ALL_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,6 +46,18 @@ class Statement:
     @property
     def reviews(self) -> bool:
         return self.annotations.get("outcome") == "review"
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions that its scope names; none where it is about all of them."""
+        action = self.body["action"]
+        entities = action.get("entities") or ([action["entity"]] if "entity" in action else [])
+        named = tuple(str(entity["id"]) for entity in entities)
+        return () if ALL_CALLS in named else named
+
+    def is_about(self, action: str) -> bool:
+        """Whether it can match a call of this action."""
+        return not self.actions or action in self.actions
 
     @property
     def name(self) -> str:

@@ -83,7 +83,8 @@ class Verdict:
     """The policy's answer: an outcome, the policies that decided, and why.
 
     `terms` is there exactly when the outcome is `review`. `errors` holds what went wrong while
-    deciding; with any error the outcome is `forbid`.
+    deciding; with any error the outcome is `forbid`. `overruled` says that the policies would let
+    an irreversible call run by itself, which none can.
     """
 
     outcome: Outcome
@@ -92,3 +93,4 @@ class Verdict:
     reason: str
     terms: Terms | None = None
     errors: tuple[str, ...] = field(default=())
+    overruled: bool = False

@@ -25,7 +25,7 @@ COMMANDS = {
     "runs": ("runs:runs", "List, show, cancel and roll back runs."),
     "approvals": ("approvals:approvals", "List, show and decide what waits for a person."),
     "tools": ("tools:tools", "List agents' tools, and say what calls do."),
-    "policy": ("policy:policy", "Check policies."),
+    "policy": ("policy:policy", "Check policies, explain verdicts, replay the past."),
     "users": ("users:users", "Add, list and disable reviewers."),
     "tokens": ("tokens:tokens", "Add, list and revoke API tokens."),
     "db": ("db:db", "Bring the database's schema up."),

@@ -9,7 +9,10 @@ import click
 
 from ..errors import UsageError
 from .exits import USAGE
+from .explain import explain
+from .export import export
 from .printing import as_json, print_json
+from .replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +24,12 @@ NOBODY = "check"
 
 @click.group()
 def policy() -> None:
-    """Check policies before anything depends on them."""
+    """Check policies, explain verdicts, judge the past by others, export them."""
+
+
+policy.add_command(explain)
+policy.add_command(replay)
+policy.add_command(export)
 
 
 @policy.command()

@@ -17,7 +17,7 @@ claimed as (
     set status = 'running', epoch = epoch + 1, worker_id = $2::uuid,
         claimed_at = clock_timestamp(), started_at = coalesce(started_at, clock_timestamp())
     where r.tenant_id = $1::text and r.id = any(array(select due.id from due)) -- by the key, always
-    returning r.tenant_id, r.id, r.agent, r.fingerprint, r.epoch, r.want, r.input, r.limit_steps,
+    returning r.tenant_id, r.id, r.agent, r.fingerprint, r.epoch, r.want, r.input, r.tags, r.limit_steps,
               r.limit_calls, r.limit_irreversible, r.limit_seconds, r.limit_wall_seconds,
               r.limit_repeats, r.limit_pending, r.used_steps, r.used_calls, r.used_irreversible,
               r.used_ms, extract(epoch from r.due_by - clock_timestamp()) as wall_left),

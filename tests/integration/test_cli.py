@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import interlock.policies
 import pytest
 from interlock.engine.cli.main import COMMANDS
 from sample_day import QUESTION, unclear
@@ -456,3 +457,86 @@ def test_a_policy_about_a_tool_is_checked_with_the_agent_that_has_it(bare_cli: C
     (bare_cli.folder / "look.cedar").write_text(text)
     assert bare_cli("policy", "check", "look.cedar").returncode == 2
     assert "fine" in fine(bare_cli("policy", "check", "look.cedar", "--agent", LOOKER))
+
+
+def judged_calls(cli: CommandLine) -> dict[str, str]:
+    """One call that was allowed and one that is held, by their tools."""
+    runs = [(LOOKER, 0), (DELETER, 3)]
+    for agent, code in runs:
+        assert cli("run", agent, "--input", VOLUME).returncode == code
+    found = {}
+    for run in json.loads(fine(cli("runs", "list", "--json")))["items"]:
+        shown = json.loads(fine(cli("runs", "show", run["run_id"], "--json")))
+        found |= {call["tool"]: call["call_id"] for call in shown["calls"]}
+    return found
+
+
+def test_a_verdict_is_explained_with_what_would_change_it(cli: CommandLine) -> None:
+    calls = judged_calls(cli)
+    said = fine(cli("policy", "explain", calls["delete"]))
+    for part in (
+        "Verdict:     review: The call cannot be undone, so a person decides.",
+        "default-irreversible (line 17, permit for review).",
+        "Without it: forbid.",
+        "default-egress (line",
+        "context.egress is []",
+        "Were its effect declared read: allow, by default-read.",
+    ):
+        assert part in said
+    found = json.loads(fine(cli("policy", "explain", calls["look"], "--json")))
+    assert (found["verdict"], found["reproduced"]) == ("allow", True)
+    assert [policy["policy"] for policy in found["decided"]] == ["default-read"]
+    assert found["context"]["run"] == {"calls": 0, "irreversible": 0, "active_seconds": 0}
+    refused(cli("policy", "explain", SOME_ID), 1, f"There is no call {SOME_ID}.")
+
+
+LOOSER = """
+@id("all") permit (principal, action, resource) when { context.effect != "read" };
+@id("quiet") @reason("Nobody looks.") forbid (principal, action, resource)
+when { context.effect == "read" };
+"""
+
+
+def test_history_is_judged_by_another_policy_and_what_loses_a_safeguard_comes_first(
+    cli: CommandLine,
+) -> None:
+    calls = judged_calls(cli)
+    folder = cli.folder / "new"
+    folder.mkdir()
+    for agent in ("deleter", "looker"):
+        (folder / f"{agent}.cedar").write_text(LOOSER)
+    done = cli("policy", "replay", "--policies", "new", "--since", "1h", "--json")
+    assert done.returncode == 1
+    assert "2 of 2 calls judged." in done.stderr
+    found = json.loads(done.stdout)
+    assert (found["judged"], found["loses_a_safeguard"]) == (2, True)
+    first, second = found["changes"]
+    assert (first["change"], first["examples"]) == ("would_run", [calls["delete"]])
+    assert (second["change"], second["examples"]) == ("forbidden", [calls["look"]])
+    said = cli("policy", "replay", "--policies", "new").stdout
+    assert said.startswith("IRREVERSIBLE, LESS GUARDED: 1 calls of delete (deleter)")
+    only = cli("policy", "replay", "--policies", "new", "--agent", "looker")
+    assert "forbidden" in fine(only)
+
+
+def test_the_policy_that_judged_them_changes_nothing_for_past_calls(cli: CommandLine) -> None:
+    judged_calls(cli)
+    default = Path(interlock.policies.__file__).with_name("default.cedar")
+    assert fine(cli("policy", "replay", "--policies", str(default))) == (
+        "Nothing would change.\n2 calls judged.\n"
+    )
+
+
+def test_a_policy_that_no_agent_could_start_with_is_not_replayed(cli: CommandLine) -> None:
+    judged_calls(cli)
+    (cli.folder / "bad.cedar").write_text("\npermit (principal, action, resource);")
+    bad = ["policy", "replay", "--policies", "bad.cedar"]
+    assert "agent deleter: line 2: policy needs an @id." in cli(*bad).stderr
+    assert cli(*bad).returncode == 2
+    refused(cli(*bad, "--since", "soon"), 2, "Say how far back as in 30d")
+    refused(cli(*bad, "--agent", "nobody"), 2, "There is no agent 'nobody'")
+    empty = cli.folder / "empty"
+    empty.mkdir()
+    refused(cli("policy", "replay", "--policies", "empty"), 2, "holds no AGENT.cedar for")
+    (empty / "nobody.cedar").write_text(LOOSER)
+    refused(cli("policy", "replay", "--policies", "empty"), 2, "nobody.cedar is for no agent")

@@ -41,6 +41,7 @@ CONTENDERS = {
     "dbos": Entry("dbos_steps:DbosSteps", "DBOS steps", ("dbos",)),
     "decisions": Entry("decisions:Decisions", "decisions"),
     "policy": Entry("policy:DefaultPolicy", "the default policy"),
+    "policies": Entry("policy:HundredPolicies", "100 policies, 50 tools, three outcomes"),
     "footprint": Entry("footprint:Standing", "runs in a worker"),
     "resting": Entry("resting:Resting", "runs that wait"),
 }

@@ -20,23 +20,28 @@ CALL = "One call: milliseconds as the node sees it"
 TURN = "One call: milliseconds of the agent's turn with it, all that it is charged with included"
 POLICY = "One call: microseconds of the policy's decision"
 GATED = ("read", "reversible")
+POLICIES = {"policy": "calls/policy", "policies": "calls/policy/100x50"}
 
 
 def calls(stage: Stage) -> list[Figure]:
     """Laps of one run at a time, where each call and each turn is timed by itself."""
     shape = stage.scale.turn
-    field = stage.field([*shape.names, "policy"])
+    field = stage.field([*shape.names, *POLICIES])
     found = field.measure("One call", shape.names, lap_of(shape), rounds=stage.scale.rounds)
     decided = field.measure(
         "The policy's decision",
-        ["policy"],
+        list(POLICIES),
         lambda contestant: contestant.ask("verdicts", count=stage.scale.verdicts),
         rounds=stage.scale.rounds,
     )
     laps = {name: [each.answer for each in rounds] for name, rounds in found.items()}
-    verdict = Figure("calls/policy", POLICY, "decide", CONTENDERS["policy"].label, "µs")
-    medians = [statistics.median(each.answer) for each in decided["policy"]]
-    return [*call_figures(laps), verdict.of(medians)]
+    verdicts = [
+        Figure(key, POLICY, "decide", CONTENDERS[name].label, "µs").of(
+            [statistics.median(each.answer) for each in decided[name]]
+        )
+        for name, key in POLICIES.items()
+    ]
+    return [*call_figures(laps), *verdicts]
 
 
 def call_figures(laps: Mapping[str, Sequence[Lap]]) -> list[Figure]:

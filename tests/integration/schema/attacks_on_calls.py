@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attack import Guard, attack, attacks
+from attack import Guard, Trigger, attack, attacks
 from guards_of_calls import (
     ANSWERED,
     APPROVED,
@@ -193,10 +193,12 @@ _IMMUTABLE: dict[str, tuple[Guard, ...]] = {
     "send_within": (),
     "key_life": (HAS_LIFE,),
     "grant_id": (ASKED_ONCE,),
+    "context": (),
 }
-_HELD_BY = {
+_HELD_BY: dict[str, Guard] = {
     **dict.fromkeys(("fingerprint", "send_within", "key_life"), MEASURED),
     "grant_id": KEEPS_GRANT,
+    "context": Trigger("calls", "context_is_fixed", "UPDATE refused on calls: .*"),
 }
 """Columns that a guard of their own holds."""
 
@@ -236,6 +238,7 @@ def _other(rows: Rows, column: str) -> Any:
         "fingerprint": b"{}",
         "send_within": "1 s",
         "key_life": "1 s",
+        "context": "{}",
     }.get(column, "another")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from rows import APPROVAL_STATES, CALL_STATES, TENANT
 from statement import ANOTHER, NOBODY, case, of
@@ -11,6 +13,7 @@ from uuid_utils.compat import uuid7
 if TYPE_CHECKING:
     from rows import Call, Rows
 
+LONG_AFTER = datetime(2999, 1, 1, tzinfo=UTC)
 DONE = {"state": "succeeded", "result_type": "json", "result": b"1", "error": None}
 
 
@@ -19,6 +22,32 @@ DONE = {"state": "succeeded", "result_type": "json", "result": b"1", "error": No
 @case("calls_made", tenant=ANOTHER, run_id=NOBODY)
 def a_call(rows: Rows, _: str) -> dict[str, Any]:
     return of(rows, rows.call("succeeded"))
+
+
+@case(
+    "past_calls",
+    tenant=ANOTHER,
+    after=UUID(int=2**128 - 1),
+    until=NOBODY,
+    since=LONG_AFTER,
+    agent="unheard-of",
+    most=0,
+)
+def a_past_call(rows: Rows, _: str) -> dict[str, Any]:
+    call = rows.call("succeeded")
+    return {
+        "tenant": TENANT,
+        "after": UUID(int=call.id.int - 1),
+        "until": call.id,
+        "since": datetime(2020, 1, 1, tzinfo=UTC),
+        "agent": "fleet-ops",
+        "most": 10,
+    }
+
+
+@case("policy_text", digest="0" * 64)
+def a_policy(rows: Rows, _: str) -> dict[str, Any]:
+    return {"digest": rows.one("select digest from policies limit 1")}
 
 
 @case("unfinished_calls", finds=["executing"], misses=CALL_STATES, tenant=ANOTHER, run_id=NOBODY)

@@ -154,7 +154,8 @@ def an_agent_alive(rows: Rows, state: str) -> dict[str, Any]:
     return {"tenant": TENANT, "agent": "fleet-ops", "fingerprint": "f1"}
 
 
-@case("agent_shape", tenant=ANOTHER, agent="unheard-of", fingerprint="f7")
+@case("agent_shape", "agent_tools", tenant=ANOTHER, agent="unheard-of", fingerprint="f7")
+@case("registered_agents", tenant=ANOTHER)
 def a_shape(rows: Rows, _: str) -> dict[str, Any]:
     registered(rows, "fleet-ops", "f1")
     return {"tenant": TENANT, "agent": "fleet-ops", "fingerprint": "f1"}
@@ -434,8 +435,8 @@ def call_reported(rows: Rows, state: str) -> dict[str, Any]:
 START = (
     "select write_call(%(tenant)s, %(run_id)s, %(call_id)s, %(key)s, 1, '', 't1', null,"
     " 'delete_volume', '0123456789abcdef', %(args)s, %(digest)s, 'read', 'declared', 'x', '[]',"
-    " %(policy)s, '{}', 'why', 'ask', '60 s', null, 'executing', %(token)s, '0 s', null, null,"
-    " null, 'call.started', 'worker:1', '')"
+    " null, %(policy)s, '{}', 'why', 'ask', '60 s', null, 'executing', %(token)s, '0 s', null,"
+    " null, null, 'call.started', 'worker:1', '')"
 )
 
 

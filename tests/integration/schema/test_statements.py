@@ -24,7 +24,7 @@ TRIALS = [
     for case in CASES
     for label, state, others, finds in case.trials()
 ]
-SEVERAL = {"list_reviewers", "list_tokens"}
+SEVERAL = {"list_reviewers", "list_tokens", "registered_agents"}
 """Statements that find more than one."""
 
 

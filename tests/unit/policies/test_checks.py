@@ -27,6 +27,7 @@ TOOLS = [
 ]
 PAY = 'principal, action == AgentCore::Action::"shop___pay", resource'
 ALL = "principal, action, resource"
+ADMIN = 'principal.hasTag("role") && principal.getTag("role") == "admin"'
 
 
 def problems(text: str) -> str:
@@ -117,7 +118,7 @@ def test_an_unscoped_permit_is_refused_though_cedar_validates_it(text: str) -> N
         f'@id("x") forbid ({ALL});',
         f'@id("x") @outcome("review") @reviewers("ops") permit ({ALL});',
         permit('context.effect == "read"'),
-        permit('principal.hasTag("role") && principal.getTag("role") == "admin"'),
+        f'@id("x") @trusts("role") permit ({ALL}) when {{ {ADMIN} }};',
         permit('action in [AgentCore::Action::"shop___log"]'),
         '@id("x") permit (principal == AgentCore::OAuthUser::"shop", action, resource);',
     ],
@@ -263,3 +264,32 @@ def test_a_long_condition_is_accepted() -> None:
     text = forbid(" && ".join(["context.input.count > 1"] * 150))
 
     assert Policy.load(text, "shop", TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (permit(ADMIN), "reads the tag `role`, which whoever asks for a run sets or leaves out"),
+        (forbid(f"!({ADMIN})"), "reads the tag `role`"),
+        (f'@id("x") @trusts("tier") forbid ({PAY}) when {{ {ADMIN} }};', "reads the tag `role`"),
+        (
+            f'@id("x") @trusts("role, tier") forbid ({PAY}) when {{ {ADMIN} }};',
+            "has a @trusts of `tier`, which it does not read",
+        ),
+        (
+            f'@id("x") @trusts("") forbid ({PAY}) when {{ context.input.count > 3 }};',
+            "has a @trusts of ``",
+        ),
+        (forbid("principal.hasTag(context.effect)"), "reads a tag by a computed name"),
+    ],
+)
+def test_a_tag_that_the_requester_sets_is_only_read_where_it_is_named_as_trusted(
+    text: str, problem: str
+) -> None:
+    assert problem in problems(text)
+
+
+def test_the_tags_that_the_engine_sets_need_no_trust() -> None:
+    ours = 'principal.hasTag("tenant") && principal.getTag("tenant") == "acme"'
+
+    assert Policy.load(forbid(ours), "shop", TOOLS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import cedarpy
 import pytest
-from interlock.policies.compiled import CompiledSet
+from interlock.policies.compiled import CompiledSet, compiled_for
 from interlock.policies.judge import Judge
 from interlock.policies.schema import ToolShape, agent_schema
 from interlock.policies.statements import read_statements
@@ -39,6 +39,7 @@ def request(action: str = "a___t", **changed: Any) -> dict[str, Any]:
         "effect_rule": "declared",
         "egress": [],
         "tainted": [],
+        "run": {"calls": 0, "irreversible": 0, "active_seconds": 0},
         "system": {"now": {"__extn": {"fn": "datetime", "arg": "2026-11-20T10:00:00.000Z"}}},
         **changed,
     }
@@ -140,3 +141,19 @@ def test_an_empty_set_allows_nothing() -> None:
     answer = CompiledSet([], SCHEMA).ask(request(), ENTITIES)
 
     assert (answer.allowed, answer.policies, answer.errors) == (False, (), ())
+
+
+def test_a_set_for_an_action_leaves_out_only_what_is_about_others() -> None:
+    own = '@id("own") forbid (principal, action == AgentCore::Action::"a___t", resource);'
+    listed = '@id("listed") permit (principal, action in [AgentCore::Action::"a___t"], resource);'
+    group = '@id("group") permit (principal, action in AgentCore::Action::"CallTool", resource);'
+    other = '@id("other") permit (principal, action == AgentCore::Action::"a___u", resource);'
+    schema = agent_schema("a", [ToolShape("t", TOOL), ToolShape("u", TOOL)]).handle
+    actions = ["a___t", "a___u", "a___v", "a___w"]
+    sets = compiled_for(actions, read_statements(own + listed + group + other), schema)
+
+    known = cedarpy.Entities.from_json_str(json.dumps([PRINCIPAL]), schema)
+
+    assert sets["a___t"].ask(request(), known).policies == ("own",)
+    assert sets["a___u"].ask(request("a___u"), known).policies == ("group", "other")
+    assert sets["a___v"] is sets["a___w"]

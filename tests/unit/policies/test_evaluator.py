@@ -24,7 +24,8 @@ permit (principal, action == AgentCore::Action::"shop___pay", resource)
 when { context.input.amount.lessThan(decimal("50.0")) };
 """
 FINANCE = """
-@id("finance") @outcome("review") @reviewers("finance, treasury") @quorum("2") @expires("3d")
+@id("finance") @trusts("role")
+@outcome("review") @reviewers("finance, treasury") @quorum("2") @expires("3d")
 permit (principal, action == AgentCore::Action::"shop___pay", resource)
 when { principal.hasTag("role") && principal.getTag("role") == "payer" };
 """

@@ -38,7 +38,7 @@ ATOMS = [
     "context.input.n > 0",
     "context.input.n == 3",
     'context.input has s && context.input.s like "a*"',
-    'principal.hasTag("role") && principal.getTag("role") == "root"',
+    'principal.hasTag("tenant") && principal.getTag("tenant") == "acme"',
     "true",
 ]
 REVIEWS = ["", '@outcome("review") @reviewers("ops")', '@outcome("review") @reviewers("ops,sec")']

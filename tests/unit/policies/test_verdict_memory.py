@@ -29,7 +29,7 @@ BY_TIME = (
     ' when { context.system.now > datetime("2026-06-01T00:00:00Z") };'
 )
 BY_TAG = (
-    '@id("vip") permit (principal, action, resource)'
+    '@id("vip") @trusts("tier") permit (principal, action, resource)'
     ' when { principal.hasTag("tier") && principal.getTag("tier") == "gold" };'
 )
 FOR_ALL = (

@@ -1,0 +1,160 @@
+"""History judged by other policies: what would be held, freed or forbidden that was not.
+
+A call is asked about exactly as it was then: its context is kept with it. Both policies judge it,
+the one of the day and the new one; where the one of the day no longer gives the recorded outcome,
+the call cannot be compared, and that is counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..policies.comparison import SAID, Change, difference, loses_a_safeguard
+from ..policies.errors import PolicyError
+from ..tools.effect import Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from ..policies.verdict import Verdict
+    from .past_calls import PastCall, PastPolicies
+
+EXAMPLES = 5
+_ORDER = {change: place for place, change in enumerate(Change)}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Calls that would change alike."""
+
+    change: Change
+    agent: str
+    tool: str
+    effect: str
+    before: str
+    before_policies: tuple[str, ...]
+    after: str
+    after_policies: tuple[str, ...]
+    reason: str
+
+    @property
+    def loses_a_safeguard(self) -> bool:
+        """Whether something that cannot be undone would be guarded by less."""
+        return loses_a_safeguard(self.effect, self.change)
+
+    @property
+    def rank(self) -> tuple[Any, ...]:
+        """Irreversible calls that lose a safeguard first, then by danger."""
+        return (not self.loses_a_safeguard, _ORDER[self.change], self.agent, self.tool)
+
+
+@dataclass(slots=True)
+class Found:
+    """How many calls of a kind there are, and the first of them."""
+
+    count: int = 0
+    examples: list[UUID] = field(default_factory=list)
+
+
+class Replay:
+    """Judges calls one by one; keeps counts and a few examples, however many there are."""
+
+    def __init__(self, policies: PastPolicies, tenant: str, texts: Mapping[str, str]) -> None:
+        self._policies = policies
+        self._tenant = tenant
+        self._texts = texts
+        self.judged = 0
+        self.found: dict[Kind, Found] = {}
+        self.left_out: Counter[tuple[str, bool]] = Counter()
+        """Calls that were not compared, by the reason and whether they cannot be undone."""
+
+    @property
+    def kinds(self) -> list[tuple[Kind, Found]]:
+        """What would change, the most dangerous first."""
+        return sorted(self.found.items(), key=lambda item: item[0].rank)
+
+    @property
+    def loses_a_safeguard(self) -> bool:
+        """Whether any irreversible call would be guarded by less."""
+        return any(kind.loses_a_safeguard for kind in self.found)
+
+    def look(self, call: PastCall) -> None:
+        """Judge one call by both policies."""
+        reason = self._compare(call)
+        if reason:
+            self.left_out[reason, call.effect == Effect.IRREVERSIBLE] += 1
+        else:
+            self.judged += 1
+
+    def _compare(self, call: PastCall) -> str:
+        """Note how the verdicts differ; why they cannot be compared, else nothing."""
+        text = self._texts.get(call.agent)
+        if text is None:
+            return f"There is no policy for agent {call.agent} among those given."
+        if call.context is None:
+            return "No policy was asked, or what it was shown was not kept yet."
+        request = call.request(self._tenant)
+        try:
+            before = self._policies.recorded(call).decide(request)
+        except PolicyError as refused:
+            return f"The policy of the day is refused by this version: {refused.problems[0]}"
+        if before.outcome != call.verdict:
+            return "The policy of the day does not give the recorded outcome any more."
+        try:
+            after = self._policies.candidate(text, call.agent, call.fingerprint).decide(request)
+        except PolicyError as refused:
+            return f"The new policy is refused with the tools of the day: {refused.problems[0]}"
+        change = difference(before, after)
+        if change:
+            self._note(call, change, before, after)
+        return ""
+
+    def _note(self, call: PastCall, change: Change, before: Verdict, after: Verdict) -> None:
+        kind = Kind(
+            change=change,
+            agent=call.agent,
+            tool=call.tool,
+            effect=call.effect,
+            before=before.outcome,
+            before_policies=before.policies,
+            after=after.outcome,
+            after_policies=after.policies,
+            reason="" if after.errors else after.reason,
+        )
+        found = self.found.setdefault(kind, Found())
+        found.count += 1
+        if len(found.examples) < EXAMPLES:
+            found.examples.append(call.id)
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is printed for programs."""
+        return {
+            "judged": self.judged,
+            "loses_a_safeguard": self.loses_a_safeguard,
+            "changes": [_as_json(kind, found) for kind, found in self.kinds],
+            "not_compared": [
+                {"reason": reason, "irreversible": irreversible, "calls": count}
+                for (reason, irreversible), count in sorted(self.left_out.items())
+            ],
+        }
+
+
+def _as_json(kind: Kind, found: Found) -> dict[str, Any]:
+    return {
+        "change": kind.change,
+        "says": SAID[kind.change],
+        "loses_a_safeguard": kind.loses_a_safeguard,
+        "agent": kind.agent,
+        "tool": kind.tool,
+        "effect": kind.effect,
+        "before": kind.before,
+        "before_policies": list(kind.before_policies),
+        "after": kind.after,
+        "after_policies": list(kind.after_policies),
+        "reason": kind.reason,
+        "calls": found.count,
+        "examples": [str(call_id) for call_id in found.examples],
+    }

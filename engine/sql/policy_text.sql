@@ -1,0 +1,1 @@
+select text from policies where digest = %(digest)s

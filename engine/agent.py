@@ -42,6 +42,7 @@ class Agent:
         tools: the gated tools that the graph may call; a call of any other is refused.
         limits: caps of each run.
         policy: Cedar text, or the path of a `.cedar` file; the default set without it.
+        shadow: another policy, which judges each call as well and decides nothing.
         on_ambiguity: what a question does: `ask` puts it to a person, `exit` ends the run.
         asks: the groups of reviewers who may answer.
         answer_within: how long there is to answer.
@@ -61,6 +62,7 @@ class Agent:
         tools: Iterable[GatedTool],
         limits: Limits | None = None,
         policy: str | Path | None = None,
+        shadow: str | Path | None = None,
         on_ambiguity: str = "ask",
         asks: Iterable[str] = ("on-call",),
         answer_within: timedelta = timedelta(hours=24),
@@ -83,6 +85,7 @@ class Agent:
         self._graph = graph
         shapes = [ToolShape(spec.name, spec.schema) for spec in self.specs]
         self.policy = Policy.load(_policy_text(policy), name, shapes)
+        self.shadow = None if shadow is None else Policy.load(_policy_text(shadow), name, shapes)
 
     @property
     def specs(self) -> list[ToolSpec]:

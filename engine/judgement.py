@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import ValidationError
 
+from ..policies.comparison import compared
 from ..policies.evaluator import Request
 from ..policies.verdict import Outcome, Verdict
 from ..tools.gated import NotExact
@@ -100,8 +101,10 @@ def judge(
         run=run,
     )
     verdict = agent.policy.decide(request)
-    is_tainted = bool(tainted)
-    return Judgement(args, typed, classification, verdict, is_tainted, request.as_json())
+    context = request.as_json()
+    if agent.shadow is not None:
+        context["shadow"] = compared(verdict, agent.shadow.decide(request))
+    return Judgement(args, typed, classification, verdict, bool(tainted), context)
 
 
 def _forbid(agent: Agent, tool: GatedTool, args: bytes, reason: str) -> Judgement:

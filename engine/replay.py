@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from ..policies.verdict import Verdict
     from .past_calls import PastCall, PastPolicies
 
 EXAMPLES = 5
@@ -89,6 +88,17 @@ class Replay:
         else:
             self.judged += 1
 
+    def look_at_shadow(self, call: PastCall) -> None:
+        """Note what the policy in the shadow said of a call when it was judged."""
+        shadow = (call.context or {}).get("shadow")
+        if shadow is None:
+            self.left_out["No policy was in the shadow.", call.effect == Effect.IRREVERSIBLE] += 1
+            return
+        self.judged += 1
+        if shadow["change"]:
+            change, policies = Change(shadow["change"]), tuple(shadow["policies"])
+            self._add(call, change, shadow["verdict"], policies, shadow["reason"])
+
     def _compare(self, call: PastCall) -> str:
         """Note how the verdicts differ; why they cannot be compared, else nothing."""
         text = self._texts.get(call.agent)
@@ -109,20 +119,23 @@ class Replay:
             return f"The new policy is refused with the tools of the day: {refused.problems[0]}"
         change = difference(before, after)
         if change:
-            self._note(call, change, before, after)
+            reason = "" if after.errors else after.reason
+            self._add(call, change, after.outcome, after.policies, reason)
         return ""
 
-    def _note(self, call: PastCall, change: Change, before: Verdict, after: Verdict) -> None:
+    def _add(
+        self, call: PastCall, change: Change, after: str, policies: tuple[str, ...], reason: str
+    ) -> None:
         kind = Kind(
             change=change,
             agent=call.agent,
             tool=call.tool,
             effect=call.effect,
-            before=before.outcome,
-            before_policies=before.policies,
-            after=after.outcome,
-            after_policies=after.policies,
-            reason="" if after.errors else after.reason,
+            before=call.verdict,
+            before_policies=call.policies,
+            after=after,
+            after_policies=policies,
+            reason=reason,
         )
         found = self.found.setdefault(kind, Found())
         found.count += 1

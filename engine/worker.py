@@ -308,9 +308,9 @@ async def _end_at_once(commit: GroupCommit, execution: Execution, ended: Ending)
 
 def register(conn: Connection, agent: Agent, *, tenant: str, worker_id: UUID) -> None:
     """Make an agent known: its tools, limits and policy, so that runs of it can be asked for."""
-    policy = agent.policy
-    if execute(conn, "store_policy", digest=policy.digest, text=policy.text).rowcount:
-        _note(conn, tenant, worker_id, "policy.stored", {"policy": policy.digest})
+    for each in filter(None, (agent.policy, agent.shadow)):
+        if execute(conn, "store_policy", digest=each.digest, text=each.text).rowcount:
+            _note(conn, tenant, worker_id, "policy.stored", {"policy": each.digest})
     is_new = execute(
         conn,
         "register_agent",
@@ -318,12 +318,16 @@ def register(conn: Connection, agent: Agent, *, tenant: str, worker_id: UUID) ->
         name=agent.name,
         fingerprint=agent.fingerprint,
         shape=agent.shape,
-        policy_digest=policy.digest,
+        policy_digest=agent.policy.digest,
         tools=json.dumps(agent.tools_as_json()),
         limits=json.dumps(agent.limits.as_json()),
     ).scalar_one()
     if is_new:
-        detail = {"agent": agent.name, "fingerprint": agent.fingerprint, "policy": policy.digest}
+        detail = {
+            "agent": agent.name,
+            "fingerprint": agent.fingerprint,
+            "policy": agent.policy.digest,
+        }
         _note(conn, tenant, worker_id, "agent.registered", detail)
 
 

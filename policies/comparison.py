@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..tools.effect import Effect
 from .verdict import Outcome
@@ -57,6 +57,17 @@ def _in_terms(before: Verdict, after: Verdict) -> Change | None:
     if before.terms.asks_more_than(after.terms):
         return Change.WEAKENED
     return Change.STRICTER if after.terms.asks_more_than(before.terms) else None
+
+
+def compared(before: Verdict, after: Verdict) -> dict[str, Any]:
+    """The second verdict beside the first, as it is kept."""
+    return {
+        "policy": after.policy_digest,
+        "verdict": after.outcome,
+        "policies": list(after.policies),
+        "reason": after.reason,
+        "change": difference(before, after),
+    }
 
 
 def loses_a_safeguard(effect: str, change: Change) -> bool:

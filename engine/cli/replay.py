@@ -15,10 +15,10 @@ from .opened import opened
 from .printing import as_json, print_json, print_table, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..database import Database
-    from ..past_calls import PastPolicies
+    from ..past_calls import PastCall, PastPolicies
     from ..replay import Found, Kind, Replay
 
 _TIME = re.compile(r"([1-9][0-9]{0,5})([smhd])", re.ASCII)
@@ -30,31 +30,40 @@ _SUFFIX = ".cedar"
 @click.option(
     "--policies",
     metavar="FILE|FOLDER",
-    required=True,
     type=click.Path(exists=True, path_type=Path),
     help="One text for every agent, or a folder with AGENT.cedar for each.",
 )
+@click.option("--shadow", is_flag=True, help="What policies in the shadow said at the time.")
 @click.option("--since", default="30d", show_default=True, help="How far back, in s, m, h or d.")
 @click.option("--agent", help="Only the calls of this agent.")
 @as_json
 @click.pass_context
 def replay(
-    context: click.Context, policies: Path, since: str, agent: str | None, *, json_: bool
+    context: click.Context,
+    policies: Path | None,
+    since: str,
+    agent: str | None,
+    *,
+    shadow: bool,
+    json_: bool,
 ) -> None:
     """Judge past calls by other policies, and say what would change.
 
     Irreversible calls that would lose a safeguard are named first, and the exit code is then 1.
     """
+    if (policies is not None) is shadow:
+        raise UsageError("Give the other policies with --policies, or say --shadow.")
     began = datetime.now(UTC) - _length(since)
     with opened() as at:
         from ..past_calls import PastPolicies
         from ..replay import Replay
 
         loaded = PastPolicies(at.database, at.tenant)
-        texts = _texts(policies, at.database, at.tenant, agent)
+        texts = _texts(policies, at.database, at.tenant, agent) if policies else {}
         _check(loaded, texts, at.database, at.tenant)
         judging = Replay(loaded, at.tenant, texts)
-        _judge_all(judging, at.database, at.tenant, began, agent)
+        look = judging.look_at_shadow if shadow else judging.look
+        _judge_all(look, at.database, at.tenant, began, agent)
     if json_:
         print_json({"since": began.isoformat(), **judging.as_json()})
     else:
@@ -115,7 +124,11 @@ def _check(loaded: PastPolicies, texts: Mapping[str, str], database: Database, t
 
 
 def _judge_all(
-    judging: Replay, database: Database, tenant: str, since: datetime, agent: str | None
+    look: Callable[[PastCall], None],
+    database: Database,
+    tenant: str,
+    since: datetime,
+    agent: str | None,
 ) -> None:
     from ..past_calls import count_history, history
 
@@ -124,7 +137,7 @@ def _judge_all(
     done = told = 0
     for batch in history(database, tenant, since, agent):
         for call in batch:
-            judging.look(call)
+            look(call)
         done += len(batch)
         if done * 10 // max(total, 1) > told:
             told = done * 10 // max(total, 1)

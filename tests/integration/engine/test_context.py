@@ -10,6 +10,7 @@ import pytest
 from interlock import Agent, tool
 from interlock.engine.errors import UsageError
 from interlock.engine.past_calls import PastPolicies, history, past_call
+from interlock.engine.replay import Replay
 
 sys.path.insert(0, str(Path(__file__).parent))
 from graphs import ask, scripted
@@ -101,3 +102,30 @@ def test_a_past_call_is_asked_about_as_it_was(lab: Lab) -> None:
     (batch,) = history(lab.database, "default", since, "wiper")
     assert [call.tool for call in batch] == ["look", "wipe"]
     assert not [*history(lab.database, "default", since, "another")]
+
+
+STRICT = """
+@id("reads") permit (principal, action, resource) when { context.effect == "read" };
+@id("nothing-is-wiped") @reason("Nothing is wiped.")
+forbid (principal, action, resource) when { context.effect == "irreversible" };
+"""
+
+
+def test_a_policy_in_the_shadow_is_asked_and_decides_nothing(lab: Lab) -> None:
+    agent = wiper(lab, 1, policy=COUNTED, shadow=STRICT)
+    lab.work(agent)
+    run_id = lab.start(agent, {"messages": []})
+    lab.decide(lab.pending(run_id)[0])
+    assert lab.ended(run_id)["exit"] == "completed"
+    assert lab.effects == ["v0"]
+    look, wipe = (call["context"]["shadow"] for call in lab.calls(run_id))
+    assert (look["verdict"], look["change"]) == ("allow", None)
+    assert (wipe["verdict"], wipe["change"]) == ("forbid", "forbidden")
+    assert wipe["policies"] == ["nothing-is-wiped"]
+    judging = Replay(PastPolicies(lab.database, "default"), "default", {})
+    since = lab.calls(run_id)[0]["proposed_at"]
+    for call in next(history(lab.database, "default", since, None)):
+        judging.look_at_shadow(call)
+    ((kind, found),) = judging.kinds
+    assert (kind.change, kind.tool, kind.after, found.count) == ("forbidden", "wipe", "forbid", 1)
+    assert lab.one("select count(*) from policies where text = %s", STRICT) == 1

@@ -6,4 +6,4 @@ select key, sha256(min(tool)::bytea || '\x00'::bytea || (array_agg(args order by
 from calls
 where tenant_id = %(tenant)s and run_id = %(run_id)s
 group by key
-order by min(id)
+order by min(id::text)

@@ -141,7 +141,13 @@ def start(conn: Connection, hold: RollbackHold, undo: Row[Any], token: UUID) -> 
 def finish(
     conn: Connection, hold: RollbackHold, undo: Row[Any], token: UUID, outcome: UndoOutcome
 ) -> None:
-    """T4 of an undo: what became of it, never fenced; one that came late settles a doubt."""
+    """T4 of an undo: what became of it, never fenced; one that came late settles a doubt.
+
+    Whoever chooses what comes next in the rollback meanwhile is waited for: its choice rests on
+    this not having been reported, and would otherwise not be woken by it.
+    """
+    where = {"tenant": hold.tenant, "rollback_id": hold.rollback_id}
+    execute(conn, "lock_rollback", **where, approval_id=None)
     if isinstance(outcome, InDoubt):
         doubt(conn, hold, undo, token, outcome.error)
         return

@@ -705,9 +705,8 @@ def test_a_decision_on_a_plan_is_bound_to_its_digest(lab: Lab, shelf: Shelf) -> 
     assert shelf.undone == []
 
 
-def test_a_worker_of_an_earlier_claim_starts_no_undo(lab: Lab, shelf: Shelf) -> None:
-    stow = stowing(shelf)
-    run = done(lab, stow, calls=[("stow", "a")])
+def two_claims(lab: Lab, run: UUID, stow: GatedTool) -> list[RollbackHold]:
+    """A rollback of the run in the hands of one worker, and of the next."""
     plan = plan_of(lab, run)
     lab.work(agent_of([stow]))
     lab.rest()
@@ -728,7 +727,11 @@ def test_a_worker_of_an_earlier_claim_starts_no_undo(lab: Lab, shelf: Shelf) -> 
         if epoch == 1:
             with lab.database.begin() as conn:
                 journal.release(conn, hold)
-    earlier, now = holds
+    return holds
+
+
+def test_a_worker_of_an_earlier_claim_starts_no_undo(lab: Lab, shelf: Shelf) -> None:
+    earlier, now = two_claims(lab, done(lab, stowing(shelf), calls=[("stow", "a")]), stowing(shelf))
     with lab.database.begin() as conn:
         step = journal.following(conn, now)
         assert step is not None
@@ -744,3 +747,37 @@ def test_a_worker_of_an_earlier_claim_starts_no_undo(lab: Lab, shelf: Shelf) -> 
     with pytest.raises(Conflict), lab.database.begin() as conn:
         journal.start(conn, now, step.undo, uuid7())
     assert lab.one("select starts from undos") == 1
+
+
+def test_a_report_that_comes_while_its_undo_is_put_in_doubt_lets_the_rollback_go_on(
+    lab: Lab, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = done(lab, stowing(shelf), calls=[("stow", "a")])
+    earlier, now = two_claims(lab, run, stowing(shelf))
+    token = uuid7()
+    with lab.database.begin() as conn:
+        step = journal.following(conn, now)
+        assert step is not None
+        journal.start(conn, now, step.undo, token)
+
+    def report() -> None:
+        with lab.database.begin() as conn:
+            journal.finish(conn, earlier, step.undo, token, journal.Restored(proved=False))
+
+    reporting = threading.Thread(target=report)
+    waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+    really = journal.choose
+
+    def choose(undos: Any) -> Any:
+        chosen = really(undos)
+        reporting.start()
+        lab.until(lambda: not reporting.is_alive() or lab.one(waits))
+        return chosen
+
+    monkeypatch.setattr(journal, "choose", choose)
+    with lab.database.begin() as conn:
+        assert journal.following(conn, now) is None
+    reporting.join()
+    assert rollback(lab, run)["state"] == "queued"
+    assert states(lab, run) == ["undone"]
+    assert lab.rows("select from approvals where state = 'pending'") == []

@@ -251,7 +251,7 @@ def test_what_only_the_database_refuses_is_told_in_its_words(
     monkeypatch.setattr(decisions, "check_reviewer", lambda *_: None)
     with pytest.raises(NotTaken, match="not open to this reviewer"):
         lab.decide(asked, reviewer="fay")
-    monkeypatch.setattr(decisions, "_check_open", lambda *_: None)
+    monkeypatch.setattr(decisions, "check_open", lambda *_: None)
     lab.decide(asked, reviewer="erin")
     lab.ended(asked["run_id"])
     with pytest.raises(NotTaken, match="not open to this reviewer"):

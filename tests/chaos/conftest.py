@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-from typing import TYPE_CHECKING
 
 import pytest
-from support.nursery import Nursery
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROUNDS = int(os.environ.get("INTERLOCK_CHAOS_ROUNDS", "1"))
 SEED = int(os.environ.get("INTERLOCK_CHAOS_SEED", str(random.randrange(10**6))))  # noqa: S311
-
-
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    """What worker processes are forked from."""
-    made = Nursery()
-    yield made
-    made.end()
 
 
 @pytest.fixture

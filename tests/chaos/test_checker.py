@@ -3,76 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from harness.checker import check, digest_of
-from harness.evidence import Ack, Evidence, Fault
-from harness.world import Effect
-
-ARGS = '{"at":"a"}'
-
-
-def call(**more: Any) -> Any:
-    made = SimpleNamespace(
-        id="c1",
-        run_id="r1",
-        key="ab",
-        revision=1,
-        tool="wipe",
-        tool_version="1",
-        args=ARGS,
-        effect="irreversible",
-        recovery="ask",
-        state="succeeded",
-        starts=1,
-        approval_id="a1",
-        attested_by=None,
-        verified=False,
-        send_before=5.0,
-        finished_at=3.2,
-        error=None,
-        digest="",
-    )
-    for name, value in more.items():
-        setattr(made, name, value)
-    made.digest = digest_of(made, made.args)
-    return made
-
-
-CALL = call()
-RUN = SimpleNamespace(id="r1", status="ended", exit="completed", exit_reason="")
-APPROVAL = SimpleNamespace(
-    id="a1", run_id="r1", call_id="c1", kind="call", state="consumed", digest=CALL.digest
+from harness.checker import check
+from harness.evidence import Ack, Fault
+from histories import (
+    ACK,
+    APPROVAL,
+    CALL,
+    DECISION,
+    DOUBTED,
+    EFFECT,
+    GOOD,
+    RUN,
+    STARTED,
+    STEP,
+    but,
+    call,
 )
-DECISION = SimpleNamespace(
-    approval_id="a1", reviewer="dana", kind="approve", digest=CALL.digest, at=1.0
-)
-STARTED = SimpleNamespace(
-    event="call.started", actor="worker:w1", run_id="r1", call_id="c1", at=2.0
-)
-DOUBTED = SimpleNamespace(
-    event="call.in_doubt", actor="worker:w2", run_id="r1", call_id="c1", at=9.0
-)
-EFFECT = Effect(3.0, "r1", "c1", None, "wipe", ARGS, 7)
-ACK = Ack(1.1, "approve", "r1", "a1", CALL.digest, "dana")
-STEP = SimpleNamespace(run_id="r1", ns="", id="s1", parent_id=None)
-GOOD = Evidence(
-    effects=[EFFECT],
-    acks=[Ack(0.5, "created", "r1"), ACK],
-    faults=[],
-    runs=[RUN],
-    calls=[CALL],
-    approvals=[APPROVAL],
-    decisions=[DECISION],
-    audit=[STARTED],
-    steps=[STEP],
-)
-
-
-def but(what: Any, **changes: Any) -> Any:
-    return SimpleNamespace(**{**vars(what), **changes})
 
 
 def test_a_good_history_has_no_violation() -> None:
@@ -140,6 +89,14 @@ REJECTED = {
 }
 FORGED: dict[str, tuple[str, dict[str, Any]]] = {
     "it happened twice": ("I1", {"effects": [EFFECT, replace(EFFECT, at=5.0)]}),
+    "two calls did the same": (
+        "I1",
+        {
+            "calls": [CALL, call(id="c2")],
+            "effects": [EFFECT, replace(EFFECT, call="c2")],
+            "audit": [STARTED, but(STARTED, call_id="c2")],
+        },
+    ),
     "it happened twice under two keys": (
         "I1",
         {
@@ -157,6 +114,10 @@ FORGED: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "an acknowledged run is gone": ("I3", {"acks": [Ack(0.1, "created", "r2")]}),
     "an acknowledged decision is gone": ("I3", {"decisions": [but(DECISION, reviewer="erin")]}),
+    "a decision is recorded and its approval is open": (
+        "I3",
+        {"approvals": [but(APPROVAL, state="pending")], "calls": [call(state="waiting", starts=0)]},
+    ),
     "an approval came to nothing": (
         "I3",
         {

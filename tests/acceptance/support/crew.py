@@ -7,12 +7,15 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .nursery import Nursery
     from .world import World
 
@@ -51,7 +54,14 @@ class WorkerProcess:
 
     @property
     def is_alive(self) -> bool:
-        return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        with suppress(psutil.NoSuchProcess):
+            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it ended before it was up, as one does that cannot reach the database."""
+        return not self.is_alive and not self.times_logged("worker.started")
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -69,9 +79,13 @@ class WorkerProcess:
         self._process.suspend()
         self.wait_until_stopped()
 
+    @property
+    def is_stopped(self) -> bool:
+        return self._process.is_running() and self._process.status() == psutil.STATUS_STOPPED
+
     def wait_until_stopped(self) -> None:
         deadline = time.monotonic() + PATIENCE
-        while self._process.status() != psutil.STATUS_STOPPED:
+        while not self.is_stopped:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
@@ -95,17 +109,28 @@ class Crew:
         self._all: list[WorkerProcess] = []
 
     def begin(
-        self, *, lease: float = 15.0, concurrency: int = 8, poll: float = 0.2, agent: str = AGENT
+        self,
+        *,
+        lease: float = 15.0,
+        concurrency: int = 8,
+        poll: float = 0.2,
+        most_deaths: int = 10,
+        agent: str = AGENT,
+        more: Mapping[str, str] | None = None,
     ) -> WorkerProcess:
-        """Start a worker with these settings; `wait_until_up` for when it is there."""
+        """Start a worker with these settings; `wait_until_up` for when it is there.
+
+        `more` goes into its environment.
+        """
         settings = {
             "lease_seconds": lease,
             "concurrency": concurrency,
             "poll_seconds": poll,
             "spool": str(self.spool),
+            "most_deaths": most_deaths,
         }
         log = self._next_log()
-        pid = self._nursery.fork(agent, settings, log, self.environment)
+        pid = self._nursery.fork(agent, settings, log, {**self.environment, **(more or {})})
         return self._add(psutil.Process(pid), log)
 
     def begin_command(self) -> WorkerProcess:
@@ -128,8 +153,8 @@ class Crew:
         return first.wait_until_up(), second.wait_until_up()
 
     def of(self, pid: int) -> WorkerProcess:
-        """The worker with that process id."""
-        return next(worker for worker in self._all if worker.pid == pid)
+        """The worker that has that process id, or had it last."""
+        return next(worker for worker in reversed(self._all) if worker.pid == pid)
 
     def end(self) -> None:
         for worker in self._all:

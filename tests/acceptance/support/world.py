@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0
 PAUSE = 0.01
+LOST_AFTER = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +115,40 @@ class World:
         (self._traps / f"{point}.taken").unlink(missing_ok=True)
         _replace(self._traps / point, " ".join(acts))
 
+    def is_set(self, point: str) -> bool:
+        """Whether there is a trap at `point` that caught nobody so far."""
+        return (self._traps / point).exists()
+
+    def clear(self, point: str) -> None:
+        """Take a trap away, if it caught nobody so far."""
+        (self._traps / point).unlink(missing_ok=True)
+
+    def taken(self, point: str) -> int | None:
+        """The process that was caught at `point`, if one was."""
+        with suppress(FileNotFoundError):
+            pid = (self._traps / f"{point}.taken").read_text()
+            return int(pid) if pid.isdecimal() else None
+        return None
+
+    def is_lost(self, point: str) -> bool:
+        """Whether whoever was caught at `point` ended before it could say so."""
+        taken = self._traps / f"{point}.taken"
+        with suppress(FileNotFoundError):
+            age = time.time() - taken.stat().st_ctime  # when it was renamed
+            return age > LOST_AFTER and not taken.read_text().isdecimal()
+        return False
+
     def change(self, thing: str, state: str) -> None:
         """Let a thing be otherwise from now on."""
         _replace(self.root / f"state-{thing}", state)
 
     def caught(self, point: str) -> int:
         """Wait until a process is caught, and give its id."""
-        taken = self._traps / f"{point}.taken"
         deadline = time.monotonic() + PATIENCE
-        while not (taken.exists() and taken.read_text().isdecimal()):
+        while (pid := self.taken(point)) is None:
             assert time.monotonic() < deadline, f"nobody came to {point}"
             time.sleep(PAUSE)
-        return int(taken.read_text())
+        return pid
 
     def let_go(self, point: str) -> None:
         """Let a held process go on."""

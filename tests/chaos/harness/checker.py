@@ -1,7 +1,4 @@
-"""Holds world, database and acknowledgements against each other: one rule for each invariant.
-
-I7 (undo in reverse order, each once) has no rule: the engine has no undo yet.
-"""
+"""Holds world, database and acknowledgements against each other: one rule for each invariant."""
 
 from __future__ import annotations
 
@@ -11,19 +8,19 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import undo_rules
+from .findings import CLOCKS_APART, Findings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .evidence import Ack, Evidence, Row
-    from .world import Effect
 
 NEVER_STARTED = frozenset({"rejected", "expired", "cancelled", "superseded", "forbidden"})
+SUCCEEDED = frozenset({"succeeded", "undoing", "undone", "undo_failed"})
+EXPECTED = frozenset({"call", "in_doubt"})
+"""Questions for which a run may wait here: none comes to its limits, and no agent changes."""
 GOOD_EXITS = frozenset({"completed", "cancelled"})
-FAULTY = frozenset({"kill", "stop"})
-"""Faults after which a call of that worker may be in doubt."""
-
-TOO_LATE_TO_LOOK = frozenset({"effect.before", "effect.sent", None})
-"""Where a worker that was stopped has looked at its lease for the last time; None is anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,37 +29,6 @@ class Violation:
 
     invariant: str
     what: str
-
-
-class Findings:
-    """The evidence by what belongs together."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self.all = evidence
-        self.calls: dict[str, Row] = {call.id: call for call in evidence.calls}
-        self.runs: dict[str, Row] = {run.id: run for run in evidence.runs}
-        self.approvals: dict[str, Row] = {each.id: each for each in evidence.approvals}
-        self.effects: dict[str, list[Effect]] = defaultdict(list)
-        for effect in evidence.effects:
-            self.effects[effect.call].append(effect)
-
-    def stood_still(self, call: Row) -> bool:
-        """Whether one that started it stood still after its last look at the lease.
-
-        What such a process does when it goes on, no engine can call back.
-        """
-        workers = {start.actor.removeprefix("worker:") for start in self.started(call.id)}
-        return any(
-            fault.kind == "stop" and fault.worker in workers and fault.point in TOO_LATE_TO_LOOK
-            for fault in self.all.faults
-        )
-
-    def started(self, call_id: str) -> list[Row]:
-        return [e for e in self.all.audit if (e.event, e.call_id) == ("call.started", call_id)]
-
-    def call_of(self, ack: Ack) -> Row | None:
-        approval = self.approvals.get(ack.approval or "")
-        return self.calls.get(approval.call_id) if approval is not None else None
 
 
 def check(evidence: Evidence) -> list[Violation]:
@@ -81,17 +47,32 @@ def one_effect(found: Findings) -> Iterator[str]:
             yield f"{told} happened {len(effects)} times"
         if call.effect == "read" or call.attested_by is not None:
             continue
-        if call.state == "succeeded" and not effects:
-            yield f"{told} is recorded as succeeded and never happened"
-        excused = call.verified and found.stood_still(call)
+        if call.state in SUCCEEDED and not effects and not _undone_unsure(found, call):
+            yield f"{told} is recorded as {call.state} and never happened"
+        excused = call.verified and found.stood_still(call.id)
         if call.state == "failed" and effects and not excused:
             yield f"{told} is recorded as failed and happened: {call.error}"
+
+
+def one_call_each(found: Findings) -> Iterator[str]:
+    """Nothing was done by two calls: each argument is of one alone."""
+    calls: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for effect in found.done:
+        calls[effect.run, effect.tool, effect.sent].add(effect.call)
+    for (run, tool, sent), by in calls.items():
+        if len(by) > 1:
+            yield f"run {run} did {tool} {sent} by {len(by)} calls"
+
+
+def _undone_unsure(found: Findings, call: Row) -> bool:
+    """Whether it was undone while nobody knew that it had happened."""
+    return any(undo.call_id == call.id and undo.unsure for undo in found.undos.values())
 
 
 def approved_bytes(found: Findings) -> Iterator[str]:
     """What was sent has the digest that the reviewer approved."""
     approved = {ack.approval: ack.digest for ack in found.all.acks if ack.kind == "approve"}
-    for effect in found.all.effects:
+    for effect in found.done:
         call = found.calls.get(effect.call)
         if call is None:
             continue
@@ -115,7 +96,7 @@ def decisions_honoured(found: Findings) -> Iterator[str]:
     """Whatever a client was told that it is recorded is recorded, and had its consequence."""
     stored = {(each.approval_id, each.reviewer, each.kind) for each in found.all.decisions}
     for ack in found.all.acks:
-        if ack.kind == "moved":
+        if ack.kind in ("moved", "rollback"):
             continue
         run = found.runs.get(ack.run)
         if run is None:
@@ -124,12 +105,24 @@ def decisions_honoured(found: Findings) -> Iterator[str]:
         if ack.approval is not None and (ack.approval, ack.by, ack.kind) not in stored:
             yield f"{ack.by}'s {ack.kind} of {ack.approval} was acknowledged and is not recorded"
             continue
-        if not _HONOURED[ack.kind](found, ack, run):
+        approval = found.approvals.get(ack.approval or "")
+        if approval is not None and approval.kind == "rollback":
+            honoured = approval.state in _OF_A_PLAN[ack.kind]
+        else:
+            honoured = _HONOURED[ack.kind](found, ack, run)
+        if not honoured:
             call = found.call_of(ack)
             yield (
                 f"{ack.by}'s {ack.kind} of {ack.approval} was not honoured: "
                 f"call {call and call.state}, run {run.status} {run.exit}"
             )
+
+
+def decided_for_good(found: Findings) -> Iterator[str]:
+    """A decision and what it does are recorded together."""
+    for decision in found.all.decisions:
+        if found.approvals[decision.approval_id].state == "pending":
+            yield f"{decision.reviewer} decided {decision.approval_id}, and it is open"
 
 
 def not_after_all(found: Findings) -> Iterator[str]:
@@ -141,8 +134,10 @@ def not_after_all(found: Findings) -> Iterator[str]:
         call = found.call_of(ack)
         if ack.kind != "answer" or call is None or (ack.said or {}).get("happened"):
             continue
+        if found.approvals[ack.approval or ""].undo:
+            continue
         for effect in found.effects.get(call.id, []):
-            if effect.at > ack.at and not found.stood_still(call):
+            if effect.at > ack.at and not found.stood_still(call.id):
                 yield f"{call.tool} {call.id} happened after {ack.by} attested that it did not"
 
 
@@ -153,7 +148,7 @@ def none_too_late(found: Findings) -> Iterator[str]:
             continue
         for effect in found.effects.get(call.id, []):
             late = effect.at - call.send_before
-            if late > CLOCKS_APART and not found.stood_still(call):
+            if late > CLOCKS_APART and not found.stood_still(call.id):
                 yield f"{call.tool} {call.id} happened {late:.1f} s after its time to be sent"
         looked = call.state == "failed" and (call.attested_by or call.verified)
         if looked and call.finished_at < call.send_before:
@@ -195,12 +190,14 @@ def _next_of(found: Findings, call: Row) -> list[Row]:
 
 
 def _answered(found: Findings, ack: Ack, _: Row) -> bool:
-    call = found.call_of(ack)
+    undo = found.approvals[ack.approval or ""].undo
+    asked = found.undos.get(undo) if undo else found.call_of(ack)
     happened = bool((ack.said or {}).get("happened"))
     # what a worker reports later than the person attests is noted, and changes nothing
-    return call is not None and (call.attested_by, call.state) == (
-        ack.by,
-        "succeeded" if happened else "failed",
+    return (
+        asked is not None
+        and asked.attested_by == ack.by
+        and asked.state in (SUCCEEDED if happened else {"failed"})
     )
 
 
@@ -214,13 +211,17 @@ _HONOURED: dict[str, Callable[[Findings, Ack, Any], bool]] = {
 }
 
 
+_OF_A_PLAN = {"approve": ("consumed", "lapsed"), "reject": ("rejected",)}
+"""What becomes of the approval of a rollback."""
+
+
 def approved_before(found: Findings) -> Iterator[str]:
     """Nothing happened that was not started, nothing irreversible that nobody had approved."""
     approvals: dict[str, list[Row]] = defaultdict(list)
     for decision in found.all.decisions:
         if decision.kind == "approve":
             approvals[decision.approval_id].append(decision)
-    for effect in found.all.effects:
+    for effect in found.done:
         call = found.calls.get(effect.call)
         told = f"{effect.tool} {effect.call}"
         if call is None:
@@ -250,7 +251,11 @@ def none_after_no(found: Findings) -> Iterator[str]:
 
 def all_at_rest(found: Findings) -> Iterator[str]:
     """Every run is ended, or waits for a question that is open."""
-    open_ = {each.run_id for each in found.all.approvals if each.state == "pending"}
+    open_ = {
+        each.run_id
+        for each in found.all.approvals
+        if each.state == "pending" and each.kind in EXPECTED
+    }
     for run in found.all.runs:
         if run.status == "ended":
             if run.exit not in GOOD_EXITS:
@@ -272,30 +277,17 @@ def no_fork(found: Findings) -> Iterator[str]:
 
 def doubt_has_a_cause(found: Findings) -> Iterator[str]:
     """A call in doubt was in the hands of a worker that was killed or stopped in mid-call."""
-    faults: dict[str | None, list[float]] = defaultdict(list)
-    for fault in found.all.faults:
-        if fault.kind in FAULTY:
-            faults[fault.worker].append(fault.at)
     for entry in found.all.audit:
-        if entry.event != "call.in_doubt":
-            continue
-        starts = found.started(entry.call_id)
-        hit = any(
-            start.at <= at + CLOCKS_APART
-            for start in starts
-            for at in faults[start.actor.removeprefix("worker:")]
-        )
-        if not hit:
+        if entry.event == "call.in_doubt" and not found.was_hit(entry.call_id, entry.at):
             yield f"call {entry.call_id} came into doubt although nothing hit its worker"
 
 
-CLOCKS_APART = 1.0
-"""Seconds between two accounts of one moment: a busy machine takes its time in between."""
-
 RULES: tuple[tuple[str, Callable[[Findings], Iterator[str]]], ...] = (
     ("I1", one_effect),
+    ("I1", one_call_each),
     ("I2", approved_bytes),
     ("I3", decisions_honoured),
+    ("I3", decided_for_good),
     ("I3", not_after_all),
     ("I4", approved_before),
     ("I4", void_after_a_move),
@@ -303,5 +295,6 @@ RULES: tuple[tuple[str, Callable[[Findings], Iterator[str]]], ...] = (
     ("I5", none_too_late),
     ("I6", all_at_rest),
     ("I8", no_fork),
+    *undo_rules.RULES,
     ("I9", doubt_has_a_cause),
 )

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ class Ack:
     """An answer that a client saw.
 
     Attributes:
-        kind: `created`, `cancel`, or the kind of a decision: `approve`, `reject`, `edit`, `answer`;
-            `moved` is no answer, but that the target of a call in question was changed.
+        kind: `created`, `cancel`, `rollback`, or the kind of a decision: `approve`, `reject`,
+            `edit`, `answer`; `moved` is no answer, but that the target of a call in question was
+            changed.
         said: the new arguments of an edit, or the answer.
     """
 
@@ -61,7 +62,9 @@ class Evidence:
     approvals: Sequence[Row] = ()
     decisions: Sequence[Row] = ()
     audit: Sequence[Row] = ()
-    steps: Sequence[Row] = field(default=())
+    steps: Sequence[Row] = ()
+    rollbacks: Sequence[Row] = ()
+    undos: Sequence[Row] = ()
 
 
 class Acks:
@@ -93,13 +96,26 @@ _QUERIES = {
                        extract(epoch from send_before)::float8 as send_before,
                        extract(epoch from finished_at)::float8 as finished_at from calls""",
     "approvals": """select id::text, run_id::text, call_id::text, kind, state,
-                           encode(digest, 'hex') as digest, closed_by from approvals""",
+                           encode(digest, 'hex') as digest, closed_by, preview ->> 'undo' as undo
+                    from approvals""",
     "decisions": """select approval_id::text, reviewer, kind, encode(digest, 'hex') as digest,
                            extract(epoch from decided_at)::float8 as at from decisions""",
     "audit": """select event, actor, run_id::text, call_id::text, approval_id::text,
+                       subject::text,
+                       convert_from(entry, 'utf8')::json #>> '{detail,lost_worker}' as lost_worker,
                        extract(epoch from at)::float8 as at from audit_log
-                where event in ('call.started', 'call.in_doubt') order by seq""",
+                where event in ('call.started', 'call.in_doubt', 'undo.started', 'undo.in_doubt',
+                                'run.recovered')
+                order by seq""",
     "steps": "select run_id::text, ns, id, parent_id from steps",
+    "rollbacks": """select id::text, run_id::text, encode(digest, 'hex') as digest, state, outcome,
+                           approval_id::text,
+                           extract(epoch from created_at)::float8 as created_at from rollbacks""",
+    "undos": """select u.id::text, u.rollback_id::text, u.call_id::text, u.position, u.effect,
+                       u.recovery, u.unsure, u.state, u.restored, u.attested_by, u.error,
+                       extract(epoch from u.started_at + c.send_within)::float8 as send_before,
+                       extract(epoch from u.finished_at)::float8 as finished_at
+                from undos u join calls c on (c.tenant_id, c.id) = (u.tenant_id, u.call_id)""",
 }
 
 

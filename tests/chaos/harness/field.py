@@ -1,10 +1,11 @@
-"""One campaign's surroundings: a database, the world, workers, people, and their faults."""
+"""One campaign's surroundings: a database, the world, workers and people."""
 
 from __future__ import annotations
 
 import random
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from support.crew import Crew
 from support.world import World as Traps
 
-from . import checker
+from . import checker, clocks
 from .evidence import Acks, Fault, gather
 from .people import NAMES, TENANT, People
-from .points import AFTER
 from .world import World
 
 if TYPE_CHECKING:
@@ -32,22 +32,37 @@ if TYPE_CHECKING:
     from .checker import Violation
 
 AGENT = f"{Path(__file__).parent}/population.py:agent"
-NAME = "population"
 HEALED_WITHIN = 60.0
 """Seconds after the last fault by which every run is at rest (I6)."""
-PATIENCE = 90.0
-"""Seconds to wait for a worker to come to a point, on however slow a machine."""
-BUSY = 4
-"""Runs that are under way at any time."""
+MOST_DEATHS = 200
+"""Workers that one run may take along: here it is not the run that kills them."""
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-class NotReached(AssertionError):
-    """Nobody came to a point in time: the campaign cannot say anything of it."""
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Who is at work in a field.
+
+    Attributes:
+        at_once: runs that each executes side by side.
+        busy: runs that are under way at any time.
+        people: whether anybody decides; else the campaign does.
+        own_clocks: whether each worker's clocks can be shifted.
+    """
+
+    workers: int = 2
+    at_once: int = 8
+    busy: int = 4
+    lease: float = 10.0
+    people: bool = True
+    own_clocks: bool = False
 
 
 class Field:
-    """Where a campaign takes place; entered, it has two workers and, if `staffed`, people."""
+    """Where a campaign takes place; entered, its staff is at work.
+
+    `through` is the way of workers and people to the database, if it is not `url`.
+    """
 
     def __init__(
         self,
@@ -55,21 +70,21 @@ class Field:
         nursery: Nursery,
         folder: Path,
         seed: object,
+        staff: Staff | None = None,
         *,
-        lease: float = 10.0,
         through: str | None = None,
-        staffed: bool = True,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.url = url
+        self.seed = seed
         self.chance = random.Random(f"{seed}")  # noqa: S311 - to be repeatable
-        self.lease = lease
-        self._staffed = staffed
+        self.staff = staff or Staff()
         self.faults: list[Fault] = []
         self.acks = Acks(folder / "acks")
         self.traps = Traps(folder / "traps")
         self._open = ExitStack()
-        self._folder = folder
+        self.folder = folder
+        self.nursery = nursery
         self.database = Database(url)
         self.world = World(folder / "ledger")
         self.crew = Crew(nursery, through or url, self.traps, folder)
@@ -77,6 +92,7 @@ class Field:
         self._clients = Database(through or url)
         self.people = People(self._clients, self.world, self.acks, seed, self.traps.change)
         self.workers: list[WorkerProcess] = []
+        self.clocks: dict[int, Path] = {}
 
     def __enter__(self) -> Self:
         self._open.callback(self._clients.close)
@@ -84,20 +100,11 @@ class Field:
         self._open.enter_context(self.world)
         self._open.callback(self.crew.end)
         try:
-            for name in NAMES:
-                accounts.add_reviewer(
-                    self.database,
-                    tenant=TENANT,
-                    name=name,
-                    password=f"a password for {name}",
-                    groups=("on-call",),
-                    by="operator:chaos",
-                    hasher=CHEAP,
-                )
-            self.workers = [self.begin(), self.begin()]
+            self.enlist(NAMES)
+            self.workers = [self.begin() for _ in range(self.staff.workers)]
             for worker in self.workers:
                 worker.wait_until_up()
-            if self._staffed:
+            if self.staff.people:
                 self.people.begin()
             self._open.callback(self.people.end)
         except BaseException:
@@ -108,10 +115,36 @@ class Field:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    def enlist(self, names: Sequence[str]) -> None:
+        """So many more reviewers."""
+        for name in names:
+            accounts.add_reviewer(
+                self.database,
+                tenant=TENANT,
+                name=name,
+                password=f"a password for {name}",
+                groups=("on-call",),
+                by="operator:chaos",
+                hasher=CHEAP,
+            )
+
     # Workers and runs ------------------------------------------------------------------------
 
     def begin(self) -> WorkerProcess:
-        return self.crew.begin(lease=self.lease, agent=AGENT)
+        clock = self.folder / f"clock-{len(self.clocks)}"
+        more = {}
+        if self.staff.own_clocks:
+            clocks.shift(clock, realtime=0.0, slept=0.0)
+            more[clocks.FILE] = str(clock)
+        worker = self.crew.begin(
+            lease=self.staff.lease,
+            concurrency=self.staff.at_once,
+            agent=AGENT,
+            most_deaths=MOST_DEATHS,
+            more=more,
+        )
+        self.clocks[worker.pid] = clock
+        return worker
 
     def replace(self, worker: WorkerProcess) -> None:
         """Have another worker in its place."""
@@ -121,14 +154,23 @@ class Field:
         return self.database.retry(lambda conn: conn.exec_driver_sql(query, values).all())
 
     def unfinished(self) -> int:
-        return int(self.rows("select count(*) from runs where status <> 'ended'")[0][0])
+        """Runs and rollbacks that are not over."""
+        open_ = "(select count(*) from {} where {} <> 'ended')"
+        query = f"select {open_.format('runs', 'status')} + {open_.format('rollbacks', 'state')}"
+        return int(self.rows(query)[0][0])
 
-    def keep_busy(self, runs: int = BUSY) -> None:
-        """Ask for runs until so many are under way; now and then one of them is cancelled."""
-        for _ in range(runs - self.unfinished()):
-            run = self.people.ask(NAME)
-            if self.chance.random() < 0.05:
+    def keep_busy(self, *, cancelled: float = 0.05) -> None:
+        """Ask for runs until enough are under way; now and then one of them is cancelled."""
+        self._replace_who_gave_up()
+        assert not self.people.broke, self.people.broke
+        for _ in range(self.staff.busy - self.unfinished()):
+            run = self.people.ask()
+            if self.chance.random() < cancelled:
                 self.people.cancel(run, "finn")
+
+    def _replace_who_gave_up(self) -> None:
+        for worker in [each for each in self.workers if each.gave_up]:
+            self.replace(worker)
 
     # Faults ----------------------------------------------------------------------------------
 
@@ -137,91 +179,31 @@ class Field:
     ) -> None:
         self.faults.append(Fault(time.time(), kind, worker and _id_of(worker), point))
 
-    def catch(self, point: str, *acts: str) -> WorkerProcess:
-        """Have the next worker that comes to a point suffer there, and say which it was.
+    def bury(
+        self, worker: WorkerProcess, point: str | None, *, cut: bool = False, race: bool = True
+    ) -> None:
+        """Another worker in the place of one that was killed.
 
-        Raises:
-            NotReached: nobody came.
+        With `cut`, every connection breaks at that moment. With `race`, nobody waits for the lease
+        of the dead, so that what it had sent is raced; else it is over in a second.
         """
-        cause = AFTER.get(point.partition(".")[0])
-        skipped = [] if cause else ["skip"] * self.chance.choice([0, 0, 1, 2])
-        self.traps.trap(point, *skipped, *acts)
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            if cause is None:
-                caught = self._caught(PATIENCE, point)
-            else:
-                caught = self._caught_after(cause, point)
-            if caught:
-                return caught[1]
-        raise NotReached(f"Nobody came to {point} in {PATIENCE:.0f} s.")
-
-    def _caught_after(self, cause: str, point: str) -> tuple[str, WorkerProcess] | None:
-        """Kill a worker at the cause; not every kill there has this consequence."""
-        self.traps.trap(cause, "kill")
-        caught = self._caught(PATIENCE, point, cause)
-        self._trap(cause).unlink(missing_ok=True)
-        if self._trap(f"{cause}.taken").exists() and (dead := self._caught(PATIENCE, cause)):
-            dead[1].wait()
-            self._bury(dead[1], cause, cut=False)
-        return caught if caught and caught[0] == point else self._caught(2.0, point)
-
-    def _trap(self, name: str) -> Path:
-        return self.traps.root / "traps" / name
-
-    def _caught(self, patience: float, *points: str) -> tuple[str, WorkerProcess] | None:
-        """The first of these points that a worker is caught at, and who it is."""
-        until = time.monotonic() + patience
-        while time.monotonic() < until:
-            for point in points:
-                taken = self._trap(f"{point}.taken")
-                if taken.exists() and (pid := taken.read_text()).isdecimal():
-                    return point, self.crew.of(int(pid))
-            self.keep_busy()
-            time.sleep(0.03)
-        return None
-
-    def kill_at(self, point: str, *, cut: bool = False) -> None:
-        """Kill a worker at a point; with `cut`, all connections break at the same moment."""
-        worker = self.catch(point, "kill")
-        worker.wait()
-        self._bury(worker, point, cut=cut)
+        self.note("kill", worker, point)
+        if cut:
+            self.cut()
+        self.rows(
+            """update workers set lease_until =
+                   case when %(race)s then heartbeat_at else clock_timestamp() + interval '1 s' end
+               where pid = %(pid)s and lease_until > clock_timestamp() returning id""",
+            pid=worker.pid,
+            race=race,
+        )
+        self.replace(worker)
 
     def kill(self) -> None:
         """Kill one of the workers wherever it is."""
         worker = self.chance.choice(self.workers)
         worker.kill()
-        self._bury(worker, None, cut=False)
-
-    def _bury(self, worker: WorkerProcess, point: str | None, *, cut: bool) -> None:
-        self.note("kill", worker, point)
-        if cut:
-            self.cut()
-        # nobody waits for the lease of the dead, so that another one races what it had sent
-        expire = "update workers set lease_until = heartbeat_at where pid = %(pid)s returning id"
-        self.rows(expire, pid=worker.pid)
-        self.replace(worker)
-
-    def stop_at(self, point: str) -> None:
-        """Have a worker stand still at a point until its lease is over, and then go on."""
-        worker = self.catch(point, "stop")
-        worker.wait_until_stopped()
-        self.note("stop", worker, point)
-        self._sleep_past_the_lease(worker)
-
-    def stop(self) -> None:
-        """The same wherever one is."""
-        worker = self.chance.choice(self.workers)
-        worker.stop()
-        self.note("stop", worker)
-        self._sleep_past_the_lease(worker)
-
-    def _sleep_past_the_lease(self, worker: WorkerProcess) -> None:
-        until = time.monotonic() + self.lease * self.chance.uniform(1.1, 1.8)
-        while time.monotonic() < until:
-            self.keep_busy()
-            time.sleep(0.1)
-        worker.go_on()
+        self.bury(worker, None)
 
     def cut(self) -> None:
         """Break every connection to the database but one's own."""
@@ -236,6 +218,10 @@ class Field:
 
     def settle(self) -> list[Violation]:
         """Wait until every run is at rest, as long as that may take, and check everything."""
+        self.people.is_late = True
+        self._replace_who_gave_up()
+        died = [worker.log.read_text()[-2000:] for worker in self.workers if not worker.is_alive]
+        assert not died, f"{len(died)} workers died, and nobody killed them: {died}"
         deadline = time.monotonic() + HEALED_WITHIN
         while self.unfinished() and time.monotonic() < deadline:
             assert not self.people.broke, self.people.broke

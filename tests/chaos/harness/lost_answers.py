@@ -10,18 +10,28 @@ from support.proxy import COMMIT, ForgetfulProxy
 from .transactions import OF_SEVERAL, ON_THE_LANE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 TRANSACTIONS = (*ON_THE_LANE, *OF_SEVERAL)
-_LANE = {kind: mark.encode() for kind, mark in ON_THE_LANE.items()}
-_SEVERAL = {kind: mark.encode() for kind, mark in OF_SEVERAL.items()}
 
 
 class LostAnswers(ForgetfulProxy):
-    """Forgets the next answer to each transaction that is in `wanted`, so often as it says."""
+    """Forgets the next answer to each transaction that is in `wanted`, so often as it says.
 
-    def __init__(self, url: str, seed: int | str) -> None:
+    `alone` are statements that are transactions of their own, `several` those that a COMMIT ends.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        seed: int | str,
+        *,
+        alone: Mapping[str, str] = ON_THE_LANE,
+        several: Mapping[str, str] = OF_SEVERAL,
+    ) -> None:
         super().__init__(url, seed)
+        self._alone = {kind: mark.encode() for kind, mark in alone.items()}
+        self._several = {kind: mark.encode() for kind, mark in several.items()}
         self.wanted: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
 
@@ -29,8 +39,8 @@ class LostAnswers(ForgetfulProxy):
         inside: set[str] = set()
 
         def is_forgotten(data: bytes) -> bool:
-            inside.update(kind for kind, mark in _SEVERAL.items() if mark in data)
-            ended = {kind for kind, mark in _LANE.items() if mark in data}
+            inside.update(kind for kind, mark in self._several.items() if mark in data)
+            ended = {kind for kind, mark in self._alone.items() if mark in data}
             if COMMIT in data:
                 ended |= inside
                 inside.clear()

@@ -1,7 +1,7 @@
 """The agent that the workers of a campaign run: a scripted model and tools that act on the world.
 
-A run's input holds its script: the calls of each turn, and how they are made: by one ToolNode task,
-by a task each (`Send`), or straight from a node.
+A run's input holds its script: steps to muse at first, which have no effect; the calls of each
+turn, and how they are made: by one ToolNode task, by a task each (`Send`), or straight from a node.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,10 @@ import rfc8785
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "acceptance"))
-from harness import points, world
+from harness import clocks, points, world
 from interlock import Agent, Limits, tool
 from interlock.policies.evaluator import default_policy_text
-from interlock.tools import Happened, current_call
+from interlock.tools import Happened, Undo, current_call
 from langchain_core.messages import AIMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -30,31 +31,53 @@ from support.world import World as Traps
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-traps = Traps(Path(os.environ["ACCEPTANCE_WORLD"]))
-PORT = int(os.environ["CHAOS_WORLD"])
 NAME = "population"
 SOON = timedelta(seconds=3)
 """After this much nothing of a call may reach the world any more: shorter than the longest stop."""
 
 
+@cache
+def traps() -> Traps:
+    """Those of the campaign that this process works in."""
+    return Traps(Path(os.environ["ACCEPTANCE_WORLD"]))
+
+
+def port() -> int:
+    return int(os.environ["CHAOS_WORLD"])
+
+
 def act(tool: str, args: Mapping[str, Any], *, keyed: bool = False) -> str:
     call = current_call()
-    request = {
+    key = call.idempotency_key if keyed else None
+    _pass_by("effect.before")
+    sent = _request(tool, args, key)
+    world.ask(port(), sent, sent=lambda: _pass_by(f"{tool}.sent", "effect.sent"))
+    _pass_by("effect.answered")
+    return f"done: {tool}"
+
+
+def take_back(tool: str, args: Mapping[str, Any], *, keyed: bool = False) -> None:
+    undo = current_call().idempotency_key
+    sent = _request(tool, args, undo if keyed else None) | {"undo": undo}
+    _pass_by("undo.before")
+    world.ask(port(), sent, sent=lambda: _pass_by("undo.sent"))
+    _pass_by("undo.answered")
+
+
+def _request(tool: str, args: Mapping[str, Any], key: str | None) -> dict[str, Any]:
+    call = current_call()
+    return {
         "run": str(call.run_id),
         "call": str(call.call_id),
-        "key": call.idempotency_key if keyed else None,
+        "key": key,
         "tool": tool,
         "sent": rfc8785.dumps(dict(args)).decode(),
     }
-    traps.pass_by("effect.before")
-    world.ask(PORT, request, sent=lambda: _pass_by(f"{tool}.sent", "effect.sent"))
-    traps.pass_by("effect.answered")
-    return f"done: {tool}"
 
 
 def _pass_by(*points: str) -> None:
     for point in points:
-        traps.pass_by(point)
+        traps().pass_by(point)
 
 
 @tool(effect="read")
@@ -64,7 +87,8 @@ def look(at: str) -> str:
 
 
 def untidy(args: Mapping[str, Any], result: Any) -> None:
-    """Never asked for here."""
+    """Leave a place as untidy as it was."""
+    take_back("tidy", args)
 
 
 @tool(effect="reversible", undo=untidy, send_within=SOON)
@@ -73,10 +97,41 @@ def tidy(at: str) -> str:
     return act("tidy", {"at": at})
 
 
-@tool(effect="reversible", undo=untidy, idempotent=True, send_within=SOON)
+def unfile(args: Mapping[str, Any], result: Any) -> None:
+    """Take something out again, with a service that takes an idempotency key."""
+    take_back("file", args, keyed=True)
+
+
+@tool(
+    effect="reversible",
+    undo=Undo(unfile, idempotent=True),
+    idempotent=True,
+    send_within=SOON,
+)
 def file(at: str) -> str:
     """File something away with a service that takes an idempotency key."""
     return act("file", {"at": at}, keyed=True)
+
+
+def refund(args: Mapping[str, Any], result: Any) -> None:
+    """Give the money back, which cannot be asked for again."""
+    take_back("book", args)
+
+
+def booked(at: str) -> str:
+    """How many bookings stand there."""
+    return world.left(port(), at)
+
+
+@tool(
+    effect="reversible",
+    undo=Undo(refund, effect="irreversible"),
+    fingerprint=booked,
+    send_within=SOON,
+)
+def book(at: str) -> str:
+    """Book a place; whether that was undone can be seen."""
+    return act("book", {"at": at})
 
 
 @tool(effect="irreversible", send_within=SOON)
@@ -99,13 +154,13 @@ def pay(at: str) -> str:
 
 def erased(at: str) -> Happened | bool:
     """Whether the world knows of it."""
-    happened = world.knows(PORT, str(current_call().call_id))
+    happened = world.knows(port(), str(current_call().call_id))
     return Happened(f"seen: {at}") if happened else False
 
 
 def disk(at: str) -> str:
     """The disk as the people left it."""
-    return traps.state_of(at)
+    return traps().state_of(at)
 
 
 @tool(effect="irreversible", send_within=SOON, verify=erased, fingerprint=disk)
@@ -120,7 +175,7 @@ def burn(at: str) -> str:
     return act("burn", {"at": at})
 
 
-TOOLS = [look, tidy, file, wipe, mail, pay, erase, burn]
+TOOLS = [look, tidy, file, book, wipe, mail, pay, erase, burn]
 BY_NAME = {each.name: each for each in TOOLS}
 POLICY = (
     default_policy_text()
@@ -136,14 +191,29 @@ permit (principal, action == AgentCore::Action::"population___burn", resource);
 )
 
 
-def script_of(state: MessagesState) -> dict[str, Any]:
+class State(MessagesState):
+    """The conversation, and the steps that were mused away."""
+
+    mused: int
+
+
+def script_of(state: State) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(str(state["messages"][0].content))
     return found
 
 
-def model(state: MessagesState) -> Any:
+def muse(state: State) -> Any:
+    """A step without any effect."""
+    return {"mused": state.get("mused", 0) + 1}
+
+
+def more(state: State) -> str:
+    return "muse" if state.get("mused", 0) < script_of(state)["muse"] else "model"
+
+
+def model(state: State) -> Any:
     """The next turn of the script."""
-    traps.pass_by("model")
+    _pass_by("model")
     turn = sum(message.type == "ai" for message in state["messages"])
     turns = script_of(state)["turns"]
     if turn == len(turns):
@@ -155,7 +225,7 @@ def model(state: MessagesState) -> Any:
     return {"messages": [AIMessage("", tool_calls=calls)]}
 
 
-def straight(state: MessagesState) -> Any:
+def straight(state: State) -> Any:
     """Call the tools one after the other, from a node of one's own."""
     last: Any = state["messages"][-1]
     return {
@@ -165,7 +235,7 @@ def straight(state: MessagesState) -> Any:
     }
 
 
-def after(state: MessagesState) -> Any:
+def after(state: State) -> Any:
     last: Any = state["messages"][-1]
     if not last.tool_calls:
         return END
@@ -179,11 +249,13 @@ def after(state: MessagesState) -> Any:
 
 def build() -> StateGraph[Any, Any, Any, Any]:
     """The model and its tools in turns."""
-    graph = StateGraph(MessagesState)
+    graph = StateGraph(State)
+    graph.add_node("muse", muse)
     graph.add_node("model", model)
     graph.add_node("tools", ToolNode(TOOLS))
     graph.add_node("straight", straight)
-    graph.add_edge(START, "model")
+    graph.add_conditional_edges(START, more, ["muse", "model"])
+    graph.add_conditional_edges("muse", more, ["muse", "model"])
     graph.add_conditional_edges("model", after, ["tools", "straight", END])
     graph.add_edge("tools", "model")
     graph.add_edge("straight", "model")
@@ -191,6 +263,7 @@ def build() -> StateGraph[Any, Any, Any, Any]:
 
 
 points.install(traps)
+clocks.install()
 agent = Agent(
     NAME,
     graph=build,

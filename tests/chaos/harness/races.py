@@ -4,68 +4,75 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from interlock.engine import accounts
 from interlock.engine.approvals import expire_due
 from interlock.engine.decisions import Answer, decide
 from interlock.engine.errors import AlreadyDecided
 from interlock.engine.lifecycle import DecisionKind
 from sqlalchemy.exc import SQLAlchemyError
 
-from .field import CHEAP, NAME
 from .people import TENANT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from .evidence import Row
     from .field import Field
 
-PATIENCE = 30.0
+PATIENCE = 60.0
+AHEAD = 6
+"""Runs that are on their way to their question while another one is decided."""
+MEETINGS = 4
+"""Deadlines that are met at a time."""
 
 
-def enlist(field: Field, count: int) -> list[str]:
-    """So many more reviewers."""
-    names = [f"r{number}" for number in range(count)]
-    for name in names:
-        accounts.add_reviewer(
-            field.database,
-            tenant=TENANT,
-            name=name,
-            password=f"a password for {name}",
-            groups=("on-call",),
-            by="operator:chaos",
-            hasher=CHEAP,
-        )
-    return names
+def held(field: Field, tool: str, rounds: int, ahead: int = AHEAD) -> Iterator[Row]:
+    """The open questions of so many new runs that make one call each."""
+    asked: deque[Any] = deque()
+    for number in range(rounds + ahead):
+        if number < rounds:
+            does = {"turns": [[(tool, "x")]], "how": "together", "muse": 0}
+            asked.append(field.people.ask(does))
+        if number >= ahead:
+            yield _question_of(field, asked.popleft())
 
 
-def held(field: Field, tool: str) -> Row:
-    """The open question of a new run that makes one call."""
-    run = field.people.ask(NAME, {"turns": [[(tool, "x")]], "how": "together"})
-    query = """select * from approvals where run_id = %(run)s and state = 'pending'"""
+def _question_of(field: Field, run: Any) -> Row:
+    query = "select * from approvals where run_id = %(run)s and state = 'pending'"
     until = time.monotonic() + PATIENCE
     while not (found := field.rows(query, run=run)):
         assert time.monotonic() < until, f"run {run} asked nobody"
-        time.sleep(0.01)
+        time.sleep(0.005)
     return found[0]
 
 
-def everybody_decides(field: Field, names: list[str]) -> list[str]:
-    """All decide one approval at once; what is wrong with how it came out."""
-    asked = held(field, "wipe")
+def everybody_decides(field: Field, rounds: int, people: int) -> Counter[str]:
+    """All decide one approval at once, so many times; one wins, and the others are told who."""
+    names = [f"r{number}" for number in range(people)]
+    field.enlist(names)
+    wrong = [what for asked in held(field, "wipe", rounds) for what in _decide(field, asked, names)]
+    assert not wrong, wrong
+    return Counter(rounds=rounds)
+
+
+def _decide(field: Field, asked: Row, names: Sequence[str]) -> list[str]:
+    """What is wrong with how it came out."""
     gate = threading.Barrier(len(names))
     winners: list[tuple[str, str]] = []
     losers: list[AlreadyDecided] = []
+    digest = bytes(asked.digest).hex()
 
     def say(name: str, kind: DecisionKind) -> None:
-        gate.wait()
         reason = "No." if kind is DecisionKind.REJECT else None
-        digest = bytes(asked.digest).hex()
+        confirm = asked.confirm if kind is DecisionKind.APPROVE else None
+        more = {"reason": reason, "confirm": confirm}
+        answer = Answer(TENANT, asked.id, name, kind, digest, "api", **more)
+        gate.wait()
         try:
-            decide(
-                field.database, Answer(TENANT, asked.id, name, kind, digest, "api", reason=reason)
-            )
+            decide(field.database, answer)
         except AlreadyDecided as refused:
             losers.append(refused)
         else:
@@ -80,16 +87,24 @@ def everybody_decides(field: Field, names: list[str]) -> list[str]:
     return [] if told == {winners[0][0]} else [f"approval {asked.id}: losers were told of {told}"]
 
 
-def deadline_meets_decision_and_cancel(field: Field) -> list[str]:
+def deadlines(field: Field, rounds: int) -> Counter[str]:
     """One decides, one cancels and the sweep expires at about the same moment."""
-    asked = held(field, "burn")
+    asked = list(held(field, "burn", MEETINGS, ahead=MEETINGS))
+    for start in range(0, rounds, MEETINGS):
+        _together([threading.Thread(target=_meet, args=(field, each)) for each in asked])
+        if start + MEETINGS < rounds:
+            asked = list(held(field, "burn", MEETINGS, ahead=MEETINGS))
+    return outcomes(field)  # the checker says whether what was acknowledged was honoured
+
+
+def _meet(field: Field, asked: Row) -> None:
     offsets = [field.chance.uniform(-0.03, 0.03) for _ in range(2)]
-    (left,) = field.rows(
-        "select extract(epoch from expires_at - clock_timestamp())::float8 as left"
+    ((left,),) = field.rows(
+        "select extract(epoch from expires_at - clock_timestamp())::float8"
         " from approvals where id = %(id)s",
         id=asked.id,
     )
-    due = time.monotonic() + left[0]
+    due = time.monotonic() + left
 
     def at(offset: float, act: Any) -> None:
         time.sleep(max(0.0, due + offset - time.monotonic()))
@@ -111,7 +126,6 @@ def deadline_meets_decision_and_cancel(field: Field) -> list[str]:
     if field.chance.random() < 0.5:
         acts.append((offsets[1], cancel))
     _together([threading.Thread(target=at, args=each) for each in acts])
-    return []  # the checker says whether what was acknowledged was honoured
 
 
 def _together(threads: list[threading.Thread]) -> None:
@@ -121,8 +135,8 @@ def _together(threads: list[threading.Thread]) -> None:
         thread.join()
 
 
-def outcomes(field: Field) -> dict[str, int]:
+def outcomes(field: Field) -> Counter[str]:
     """How the approvals of `burn` came out."""
     query = """select a.state, count(*) from approvals a join calls c on c.id = a.call_id
                where c.tool = 'burn' group by 1"""
-    return {row[0]: row[1] for row in field.rows(query)}
+    return Counter({row[0]: row[1] for row in field.rows(query)})

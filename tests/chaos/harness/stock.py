@@ -1,6 +1,6 @@
 """The stock engine in the same place: LangGraph with its Postgres saver, as its docs show.
 
-Run as a script it is a worker: it takes the threads that are due from a table, goes on with each,
+`main` is a worker: it takes the threads that are due from a table, goes on with each,
 and writes down whether it waits or has ended. LangGraph has no queue, lease or recovery of its own;
 whatever starts a process again after a crash does what this does. `interrupt` asks for approval.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,11 +23,11 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, Send, interrupt
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[2] / "acceptance"))
-from harness import world
 from support.world import World as Traps
+
+from . import world
+
+URL = "STOCK_DATABASE_URL"
 
 TABLES = """
 create table if not exists threads (
@@ -47,7 +46,8 @@ def _act(name: str, at: str, call: str, config: RunnableConfig, *, asks: bool) -
     if asks and interrupt({"tool": name, "at": at, "call": call}) != "approve":
         return "rejected"
     traps = Traps(Path(os.environ["ACCEPTANCE_WORLD"]))
-    request = {"run": thread, "call": f"{thread} {call}", "key": None, "tool": name, "sent": at}
+    what = {"run": thread, "call": f"{thread} {call}", "key": None, "tool": name}
+    request = {**what, "sent": json.dumps({"at": at})}
     traps.pass_by("effect.before")
     world.ask(int(os.environ["CHAOS_WORLD"]), request, sent=lambda: traps.pass_by("effect.sent"))
     traps.pass_by("effect.answered")
@@ -154,5 +154,5 @@ async def _give_back(url: str, thread: str) -> None:
         await conn.execute("update threads set state = 'due' where id = %s", (thread,))
 
 
-if __name__ == "__main__":
-    asyncio.run(_work(sys.argv[1]))
+def main() -> None:
+    asyncio.run(_work(os.environ[URL]))

@@ -3,77 +3,94 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from pathlib import Path
+from contextlib import suppress
+from signal import SIGQUIT
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import psycopg
 from interlock.engine.postgres_server import PostgresServer
 from langgraph.checkpoint.postgres import PostgresSaver
+from support.proxy import ForgetfulProxy
 from support.world import World as Traps
 
-from .evidence import Fault
-from .stock import TABLES
+from .stock import TABLES, URL
 from .world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
     from typing import Self
 
     from interlock.engine.embedded import EmbeddedPostgres
+    from support.nursery import Nursery
 
 PATIENCE = 30.0
 BUSY = 3
-WORKER = Path(__file__).with_name("stock.py")
+AROUND = ("effect.before", "effect.sent", "effect.answered")
+
+
+class LostNowAndThen(ForgetfulProxy):
+    """Forgets the answer to some statement, as often as is `wanted`."""
+
+    wanted = 0
+
+    def _memory(self) -> Callable[[bytes], bool]:
+        def is_forgotten(data: bytes) -> bool:
+            if self.wanted < 1 or self._chance.random() > 0.05:
+                return False
+            self.wanted -= 1
+            return True
+
+        return is_forgotten
 
 
 class StockField:
     """A database, the world, one worker, and a person who approves everything at once."""
 
-    def __init__(self, url: str, folder: Path, seed: object) -> None:
+    def __init__(
+        self, url: str, nursery: Nursery, server: EmbeddedPostgres, folder: Path, seed: object
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.url = url
+        self.server = server
         self.chance = random.Random(f"{seed}")  # noqa: S311 - to be repeatable
-        self.faults: list[Fault] = []
         self.traps = Traps(folder / "traps")
-        self._log = (folder / "stock.log").open("ab")
+        self.log = folder / "stock.log"
         self.world = World(folder / "ledger")
-        self._environment = os.environ | {
+        self.proxy = LostNowAndThen(url, f"{seed}")
+        self._nursery = nursery
+        self._environment = {
             "ACCEPTANCE_WORLD": str(self.traps.root),
             "CHAOS_WORLD": str(self.world.port),
+            URL: self.proxy.url,
         }
         self._asked = 0
-        self._worker: subprocess.Popen[bytes] | None = None
+        self.workers: list[psutil.Process] = []
 
     def __enter__(self) -> Self:
         with psycopg.connect(self.url, autocommit=True) as conn:
             PostgresSaver(conn).setup()  # type: ignore[arg-type]
             conn.execute(TABLES)
+        self.proxy.__enter__()
         self.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.kill()
+        for worker in self.workers:
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
+        self.proxy.__exit__()
         self.world.__exit__()
-        self._log.close()
 
-    def begin(self) -> None:
-        self._worker = subprocess.Popen(
-            [sys.executable, str(WORKER), self.url],
-            env=self._environment,
-            stdout=self._log,
-            stderr=self._log,
-        )
-
-    def kill(self) -> None:
-        assert self._worker
-        self._worker.kill()
-        self._worker.wait()
+    def begin(self) -> psutil.Process:
+        """One more worker."""
+        pid = self._nursery.fork_for("harness.stock:main", self.log, self._environment)
+        self.workers.append(psutil.Process(pid))
+        return self.workers[-1]
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """The rows of a query, asked again while the database is away."""
@@ -101,37 +118,34 @@ class StockField:
             ]
             self.rows("insert into threads (id, script) values (%s, %s)", name, json.dumps(turns))
 
-    def kill_at(self, point: str) -> None:
-        """Kill the worker at a point, and start another, which goes on with what was under way."""
-        self.traps.trap(point, *["skip"] * self.chance.choice([0, 1, 2]), "kill")
-        taken = self.traps.root / "traps" / f"{point}.taken"
-        until = time.monotonic() + PATIENCE
-        while not (taken.exists() and taken.read_text().isdecimal()):
-            assert time.monotonic() < until, Path(self._log.name).read_text()[-3000:]
-            self.keep_busy()
-            time.sleep(0.03)
-        self._restart("kill", point)
-
-    def kill_at_random(self) -> None:
-        until = time.monotonic() + self.chance.uniform(0.3, 0.9)
+    def busy_for(self, seconds: float) -> None:
+        """Keep it busy for so long."""
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             self.keep_busy()
             time.sleep(0.03)
-        self._restart("kill", None)
 
-    def _restart(self, kind: str, point: str | None) -> None:
-        self.kill()
-        self.faults.append(Fault(time.time(), kind, None, point))
+    def take_over(self) -> None:
+        """Have another worker go on with what one was doing, which is at work when this returns."""
         self.rows("update threads set state = 'due' where state = 'running'")
-        self.begin()
-        self._until_at_work()
+        worker = self.begin()
+        self.until(lambda: bool(self.rows("select id from threads where held_by = %s", worker.pid)))
 
-    def _until_at_work(self) -> None:
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Keep it busy until something holds."""
         until = time.monotonic() + PATIENCE
-        while not self.rows("select id from threads where held_by = %s", self._worker.pid):  # type: ignore[union-attr]
-            assert time.monotonic() < until, Path(self._log.name).read_text()[-3000:]
+        while not holds():
+            assert time.monotonic() < until, self.log.read_text()[-3000:]
             self.keep_busy()
-            time.sleep(0.05)
+            time.sleep(0.03)
+
+    def kill(self) -> None:
+        """Kill the worker, and have another go on."""
+        worker = self.workers.pop()
+        with suppress(psutil.NoSuchProcess):  # it was caught, and is gone by itself
+            worker.kill()
+        worker.wait(PATIENCE)
+        self.take_over()
 
     def settle(self) -> Counter[str]:
         """Work everything off; what happened more than once, by tool."""
@@ -143,35 +157,61 @@ class StockField:
             if not self.rows("select id from threads where state <> 'ended' limit 1"):
                 break
             time.sleep(0.05)
-        self.stuck = self.rows("select count(*) from threads where state <> 'ended'")[0][0]
         happened = Counter((each.call, each.tool) for each in self.world.effects())
         return Counter(tool for (_, tool), count in happened.items() if count > 1)
 
 
-def stock_points(field: StockField, rounds: int) -> int:
+def points(field: StockField, rounds: int) -> Counter[str]:
+    """Killed before, in and after the effect."""
+    for point in AROUND * rounds:
+        field.traps.trap(point, *["skip"] * field.chance.choice([0, 1, 2]), "kill")
+        field.until(lambda point=point: field.traps.taken(point) is not None)  # type: ignore[misc]
+        field.kill()
+    return Counter(dict.fromkeys(AROUND, rounds))
+
+
+def kills(field: StockField, rounds: int) -> Counter[str]:
+    """Killed wherever it is."""
     for _ in range(rounds):
-        for point in ("effect.before", "effect.sent", "effect.answered"):
-            field.kill_at(point)
-    return 3 * rounds
+        field.busy_for(field.chance.uniform(0.1, 0.6))
+        field.kill()
+    return Counter(kills=rounds)
 
 
-def stock_kills(field: StockField, rounds: int) -> int:
+def stops(field: StockField, rounds: int) -> Counter[str]:
+    """Stopped wherever it is, until another one is believed to be needed; then it goes on."""
     for _ in range(rounds):
-        field.kill_at_random()
-    return rounds
+        field.busy_for(field.chance.uniform(0.1, 0.6))
+        slept = field.workers[-1]
+        slept.suspend()
+        field.take_over()
+        slept.resume()
+        field.busy_for(0.5)
+        slept.kill()
+        slept.wait(PATIENCE)
+        field.workers.remove(slept)
+        field.rows(
+            "update threads set state = 'due' where state = 'running' and held_by = %s", slept.pid
+        )
+    return Counter(stops=rounds)
 
 
-def stock_restarts(field: StockField, rounds: int, server: EmbeddedPostgres) -> int:
+def lost_answers(field: StockField, rounds: int) -> Counter[str]:
+    """The answer of some statement lost; the worker takes the thread up again."""
     for _ in range(rounds):
-        until = time.monotonic() + field.chance.uniform(0.2, 0.6)
-        while time.monotonic() < until:
-            field.keep_busy()
-            time.sleep(0.03)
-        postmaster = PostgresServer(server.root).postmaster()
+        field.proxy.wanted = 1
+        field.until(lambda: field.proxy.wanted == 0)
+    return Counter(lost=rounds)
+
+
+def restarts(field: StockField, rounds: int) -> Counter[str]:
+    """PostgreSQL ended at once, and started again."""
+    for _ in range(rounds):
+        field.busy_for(field.chance.uniform(0.2, 0.6))
+        postmaster = PostgresServer(field.server.root).postmaster()
         assert postmaster
-        field.faults.append(Fault(time.time(), "postgres SIGQUIT"))
-        postmaster.send_signal(signal.SIGQUIT)
+        postmaster.send_signal(SIGQUIT)
         postmaster.wait(30)
-        server.start()
+        field.server.start()
         field.rows("update threads set state = 'due' where state = 'running'")
-    return rounds
+    return Counter(restarts=rounds)

@@ -15,6 +15,7 @@ OF_SEVERAL = {
     "propose": "insert into calls ",
     "decide": "insert into decisions ",
     "start": "update calls set state = 'executing'",
+    "state": "insert into states_before ",
     "park": "set status = case when want >",
     "recover": "with lost as (",
     "doubt": "update calls set state = 'in_doubt'",
@@ -22,6 +23,13 @@ OF_SEVERAL = {
     "lapse": "update approvals set state = 'lapsed'",
     "create": "insert into runs ",
     "cancel": "update runs set cancel_requested_at",
+    "ask_rollback": "insert into rollbacks ",
+    "undo_claim": "update rollbacks r\nset state = 'running'",
+    "undo_start": "update undos\nset state = 'executing'",
+    "undo_result": ", restored = ",
+    "undo_doubt": "update undos set state = 'in_doubt'",
+    "undo_over": "update rollbacks\nset state = ",
+    "undo_recover": "update rollbacks r\nset state = 'queued'",
 }
 """Transactions of several statements, which a COMMIT ends."""
 

@@ -1,7 +1,8 @@
 """The world: a process of its own that does what it is asked to and removes no duplicate.
 
 Run as a script it is that process: it prints the port that it listens on, and appends each request
-to its ledger, on disk, before it answers. It can be asked whether a call happened.
+to its ledger, on disk, before it answers. It can be asked whether a call or an undo happened, and
+how a place is left: with how many effects that were not taken back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,7 @@ class Effect:
         at: when, by the world's clock, in seconds since the epoch.
         key: the idempotency key that came with it, if its tool takes one.
         sent: the bytes that were sent, as text.
+        undo: the undo that this is the effect of; None for a call's own.
     """
 
     at: float
@@ -43,6 +46,7 @@ class Effect:
     tool: str
     sent: str
     pid: int
+    undo: str | None = None
 
 
 class World:
@@ -64,6 +68,10 @@ class World:
         self._process.kill()
         self._process.communicate()
 
+    def knows(self, what: str) -> bool:
+        """Whether a call, or an undo, had an effect so far."""
+        return knows(self.port, what)
+
     def effects(self) -> list[Effect]:
         """What happened, in order."""
         return [Effect(**json.loads(line)) for line in self._ledger.read_text().splitlines()]
@@ -78,14 +86,23 @@ def ask(port: int, request: dict[str, Any], *, sent: Callable[[], None] = lambda
             raise ConnectionError("The world did not say that it was done.")
 
 
-def knows(port: int, call: str) -> bool:
-    """Whether a call had an effect so far."""
+def knows(port: int, what: str) -> bool:
+    """Whether a call, or an undo, had an effect so far."""
+    return _answer(port, {"knows": what}) == "yes"
+
+
+def left(port: int, at: str) -> str:
+    """How a place is left."""
+    return _answer(port, {"at": at})
+
+
+def _answer(port: int, question: dict[str, str]) -> str:
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as world:
-        world.sendall(json.dumps({"knows": call}).encode() + b"\n")
-        answer = world.recv(len(YES))
-    if answer not in (YES, NO):
-        raise ConnectionError("The world did not say whether it happened.")
-    return answer == YES
+        world.sendall(json.dumps(question).encode() + b"\n")
+        answer = world.makefile("rb").readline()
+    if not answer.endswith(b"\n"):
+        raise ConnectionError("The world did not answer.")
+    return answer.decode().strip()
 
 
 class Ledger:
@@ -94,13 +111,17 @@ class Ledger:
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._turn = threading.Lock()
-        self._calls: set[str] = set()
+        self._known: set[str] = set()
+        self._left: Counter[str] = Counter()
 
     def answer(self, request: dict[str, Any]) -> bytes:
         with self._turn:
             if "knows" in request:
-                return YES if request["knows"] in self._calls else NO
-            self._calls.add(request["call"])
+                return YES if request["knows"] in self._known else NO
+            if "at" in request:
+                return b"%d\n" % self._left[request["at"]]
+            self._known.add(request.get("undo") or request["call"])
+            self._left[json.loads(request["sent"])["at"]] += -1 if request.get("undo") else 1
             effect = {"at": time.time(), **request}
             os.write(self._file, json.dumps(effect).encode() + b"\n")
             os.fsync(self._file)

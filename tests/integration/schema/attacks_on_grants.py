@@ -137,14 +137,6 @@ def who_asked_for_a_run_cannot_have_granted_its_calls_alone(rows: Rows) -> Itera
     rows.granted(grant_id, run_id)
 
 
-@attack(COVERS, OF_A_GRANT)
-def a_call_cannot_start_on_a_grant_of_another_tenant(rows: Rows) -> Iterator[None]:
-    grant_id = rows.grant()
-    run_id = rows.run("running", tenant_id="another")
-    yield
-    rows.granted(grant_id, run_id, tenant_id="another")
-
-
 @attack(OF_A_GRANT)
 def a_call_cannot_start_on_a_grant_that_does_not_exist(rows: Rows) -> Iterator[None]:
     rows.without(COVERS)
@@ -206,7 +198,7 @@ def a_reviewed_call_cannot_be_allowed_with_neither_a_person_nor_a_grant(
     rows.propose(effect="irreversible", verdict="review")
 
 
-@attack(NEEDS_DECISION, VERDICT_FITS)
+@attack(NEEDS_DECISION)
 def a_reviewed_call_cannot_start_with_neither_a_person_nor_a_grant(rows: Rows) -> Iterator[None]:
     rows.without(VERDICT_FITS)
     call = rows.propose(effect="irreversible", verdict="review")

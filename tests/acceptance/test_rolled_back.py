@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -275,6 +276,7 @@ def test_a_worker_that_is_told_to_leave_finishes_the_undo_in_hand_and_another_go
     desk.roll_back(run)
     world.caught("untidy-before")
     first.drain()
+    time.sleep(0.5)  # it hears of it while the undo stands still
     world.let_go("untidy-before")
     first.wait()
     assert undone(world, run) == ["untidy c"]

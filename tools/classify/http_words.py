@@ -168,7 +168,8 @@ def acting_query(target: Target) -> Word | None:
             return Word(key[:40])
         if words and _says_what_to_do(words, value):
             return Word(f"{key}={value}"[:40])
-        is_switch = whole in EITHER - _FOLLOWING and value.lower() in _YES
+        is_first_page = (whole, value) == ("page", "1")
+        is_switch = whole in EITHER - _FOLLOWING and value.lower() in _YES and not is_first_page
         if is_switch or _STATEMENT.search(value.lower().replace("+", " ")):
             return Word(f"{key}={value}"[:40])
     return None

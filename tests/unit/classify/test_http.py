@@ -23,6 +23,7 @@ READS = [
     "GET /repos/{owner}/{repo}/import-jobs",
     "GET /v1/refunds?limit=10&starting_after=re_1",
     "GET /users?sort=created&order=desc&page=2&format=json",
+    "GET /users?page=1&per_page=50",
     "GET /search?q=delete+me",
     "GET /rest/api/3/issue/createmeta",
     "get /v1/charges",

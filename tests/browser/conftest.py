@@ -35,9 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="There is no Chromium on this machine."))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests; each test has a profile of its own."""
+    """One browser for a file; its event loop must not outlive it. Each test has its own profile."""
     with sync_playwright() as playwright:
         started = launched(playwright)
         yield started

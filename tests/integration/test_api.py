@@ -395,6 +395,8 @@ def test_the_openapi_document_describes_the_contract(api: TestClient) -> None:
         "/api/approvals",
         "/api/approvals/{approval_id}",
         "/api/approvals/{approval_id}/decisions",
+        "/api/grants",
+        "/api/grants/{grant_id}/revoke",
         "/api/tools",
         "/api/policies",
         "/api/audit",

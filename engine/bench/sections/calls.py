@@ -35,13 +35,18 @@ def calls(stage: Stage) -> list[Figure]:
         rounds=stage.scale.rounds,
     )
     laps = {name: [each.answer for each in rounds] for name, rounds in found.items()}
-    verdicts = [
+    verdicts = {name: [each.answer for each in rounds] for name, rounds in decided.items()}
+    return [*call_figures(laps), *verdict_figures(verdicts)]
+
+
+def verdict_figures(times: Mapping[str, Sequence[Sequence[float]]]) -> list[Figure]:
+    """How long each policy takes for a decision, at the median of a round."""
+    return [
         Figure(key, POLICY, "decide", CONTENDERS[name].label, "µs").of(
-            [statistics.median(each.answer) for each in decided[name]]
+            [statistics.median(each) for each in times[name]]
         )
         for name, key in POLICIES.items()
     ]
-    return [*call_figures(laps), *verdicts]
 
 
 def call_figures(laps: Mapping[str, Sequence[Lap]]) -> list[Figure]:

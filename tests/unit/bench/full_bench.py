@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from interlock.engine.bench.readings import Batch, Lap
 from interlock.engine.bench.rounds import Measured
 from interlock.engine.bench.scale import FULL, Shape
-from interlock.engine.bench.sections.calls import call_figures
+from interlock.engine.bench.sections.calls import POLICIES, call_figures, verdict_figures
 from interlock.engine.bench.sections.loops import shape_figures
 from interlock.engine.bench.sections.queue import NAMES, batch_figures
 from interlock.engine.bench.sections.startup import HELP, LANGGRAPH, PYTHON, WORKER, startup_figures
@@ -38,6 +38,7 @@ def full_figures() -> list[Figure]:
     for shape in FULL.shapes:
         figures += shape_figures(shape, {name: measured(shape) for name in shape.names}, {})
     figures += call_figures({name: [lap(FULL.turn)] * ROUNDS for name in FULL.turn.names})
+    figures += verdict_figures(dict.fromkeys(POLICIES, [[1.0]] * ROUNDS))
     figures += batch_figures({name: [Batch(10, 1.0, 1.0)] for name in NAMES}, {})
     one = [Measured([1.0, 2.0], Written(0, 0))]
     figures += wait_figures(dict.fromkeys(("decisions", *QUEUES), one), {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .lease import clock
 
@@ -14,6 +14,25 @@ if TYPE_CHECKING:
     from ..tools.gated import Ask
     from .call import Call, Place, Proposal
     from .judgement import Judgement
+    from .stops import Stop
+
+
+class Halting(Protocol):
+    """What the parts of the gate need of it."""
+
+    stop: Stop | None
+
+    def halt(self, stop: Stop) -> None:
+        """Let nothing start from now on."""
+
+    def active_ms(self) -> int:
+        """Milliseconds since this execution began."""
+
+    def calls_around(self, call_id: UUID) -> list[Call]:
+        """The begun call with this id, if it is one of this execution."""
+
+    def park(self, place: Place, call: Call) -> None:
+        """Interrupt the task: its call waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)

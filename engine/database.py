@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
-from .errors import DatabaseUnavailable
+from .errors import DatabaseLost, DatabaseUnavailable, InterlockError, NotRecorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,6 +157,18 @@ def is_lost(error: psycopg.Error) -> bool:
     return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) and (
         error.sqlstate is None or error.sqlstate.startswith(("08", "57P", "53", "40"))
     )
+
+
+def gave_up(error: DBAPIError | psycopg.Error) -> InterlockError:
+    """What it means for a run that the database did not take what it had to write.
+
+    What does not fit will not fit later either; everything else is for an operator to mend, and the
+    run goes on once that is done.
+    """
+    state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None) or ""
+    if state.startswith(("22", "23")):
+        return NotRecorded(f"The database refused what the run had to write: {first_line(error)}.")
+    return DatabaseLost(f"The database cannot be used: {first_line(error)}.")
 
 
 def first_line(error: Exception) -> str:

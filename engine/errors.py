@@ -47,6 +47,10 @@ class Swallowed(InterlockError):
     """A node went on although a call of it waits; the run cannot be trusted any more."""
 
 
+class NotRecorded(InterlockError):
+    """The database refused what had to be written before the run may go on; it cannot."""
+
+
 class Ambiguous(InterlockError):
     """Something is not clear, and no person's answer is to be had; nothing is guessed."""
 

@@ -24,6 +24,7 @@ from .errors import (
     CancelRequested,
     DatabaseLost,
     Fenced,
+    NotRecorded,
     Postponed,
     RejectedInARow,
     Swallowed,
@@ -32,6 +33,7 @@ from .errors import (
 from .gate import RunGate
 from .lifecycle import Exit
 from .limits import LimitReached
+from .means import Means
 from .outbox import Outbox
 from .progress import Progress
 from .replies import Replies, current_replies
@@ -122,24 +124,26 @@ class Execution:
         self._draining = False
         self._interrupted = False
         self._threads = threads
-        self._made = CallsMade()
         self._progress = Progress(claim.limits.repeats)
         self._taint = Taint(claim.input)
+        self._made = CallsMade()
         self._outbox = Outbox(commit, claim.hold, claim.usage, partial(lease.is_good, term))
         self._replies = Replies(claim.hold, self._outbox, self._calls_around)
         self.gate = RunGate(
-            db,
-            agent,
-            claim,
-            lease,
-            term,
-            self._outbox,
-            self._made,
-            self._replies,
-            self._progress,
-            threads,
-            spool,
-            self._taint,
+            Means(
+                db=db,
+                agent=agent,
+                claim=claim,
+                lease=lease,
+                term=term,
+                outbox=self._outbox,
+                made=self._made,
+                replies=self._replies,
+                progress=self._progress,
+                taint=self._taint,
+                threads=threads,
+                spool=spool,
+            )
         )
         self._saver = StepSaver(
             commit,
@@ -318,7 +322,7 @@ def _stopped(stop: Stop) -> Ending:
             return Released(str(stop), delay=stop.seconds)
         case Fenced():
             return Released(str(stop))
-        case Swallowed():
+        case Swallowed() | NotRecorded():
             return Ended(Exit.FAILED, str(stop))
 
 

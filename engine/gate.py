@@ -26,7 +26,7 @@ from ..tools.vault import open_vault
 from . import call_writes, journal
 from .admission import Admission
 from .begun import Begun
-from .errors import Conflict, DatabaseLost, Fenced, Postponed
+from .errors import Conflict, DatabaseLost, Fenced, NotRecorded, Postponed
 from .lease import clock
 from .leaving import REPEATABLE, broken, left, packed, unpacked
 from .outcome import Failed, InDoubt, Outcome, Succeeded, success
@@ -36,23 +36,13 @@ from .stops import ENDS, RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from concurrent.futures import Executor
     from uuid import UUID
 
     from ..tools.gated import Ask
-    from .agent import Agent
     from .begun import Considered
     from .call import Call, Place
-    from .calls_made import CallsMade
-    from .database import Database
-    from .lease import Lease
-    from .outbox import Outbox
-    from .progress import Progress
-    from .replies import Replies
-    from .runs import Claim
-    from .spool import Spool
+    from .means import Means
     from .stops import Stop
-    from .taint import Taint
 
     Arun = Callable[..., Awaitable[Any]]
 
@@ -75,42 +65,26 @@ class RunGate:
         nodes: task id → name of its node, for those.
     """
 
-    def __init__(
-        self,
-        db: Database,
-        agent: Agent,
-        claim: Claim,
-        lease: Lease,
-        term: int,
-        outbox: Outbox,
-        made: CallsMade,
-        replies: Replies,
-        progress: Progress,
-        threads: Executor,
-        spool: Spool | None,
-        taint: Taint,
-    ) -> None:
-        self._db = db
-        self._hold = claim.hold
-        self._lease = lease
-        self._outbox = outbox
-        self._replies = replies
-        self._progress = progress
-        self._threads = threads
-        self._spool = spool
+    def __init__(self, means: Means) -> None:
+        self._db = means.db
+        self._hold = means.claim.hold
+        self._lease = means.lease
+        self._outbox = means.outbox
+        self._replies = means.replies
+        self._progress = means.progress
+        self._taint = means.taint
+        self._threads = means.threads
+        self._spool = means.spool
         self._began = time.monotonic()
-        self._places = Places(claim.hold.run_id, agent.retried)
+        self._places = Places(self._hold.run_id, means.agent.retried)
         self._lock = threading.Lock()
         self._busy = 0
         self._idle = threading.Condition(self._lock)
         self._effects: set[asyncio.Task[Any]] = set()
         self._begun: dict[UUID, Begun] = {}
         self._on_stop: Callable[[], None] = lambda: None
-        self._recovery = Recovery(db, claim.hold)
-        self._admission = Admission(
-            self, db, agent, claim, lease, term, outbox, made, self._recovery, taint
-        )
-        self._taint = taint
+        self._recovery = Recovery(self._db, self._hold)
+        self._admission = Admission(self, means, self._recovery)
         self.stop: Stop | None = None
         self.parked: dict[str, set[UUID]] = {}
         self.nodes: dict[str, str] = {}
@@ -218,7 +192,7 @@ class RunGate:
         """What says that the run goes no further, halts it."""
         try:
             yield
-        except (Fenced, DatabaseLost, Postponed) as stop:
+        except (Fenced, DatabaseLost, NotRecorded, Postponed) as stop:
             self.halt(stop)
             raise RunStopped(str(stop)) from None
 

@@ -9,6 +9,7 @@ from .errors import (
     CancelRequested,
     DatabaseLost,
     Fenced,
+    NotRecorded,
     Postponed,
     RejectedInARow,
     Swallowed,
@@ -20,7 +21,7 @@ class RunStopped(GraphBubbleUp):
     """The run goes no further; why is in the gate's `stop`."""
 
 
-ENDS = (Ambiguous, LimitReached, CancelRequested, RejectedInARow, Swallowed)
+ENDS = (Ambiguous, LimitReached, CancelRequested, RejectedInARow, Swallowed, NotRecorded)
 """Stops after which the run ends; after the others somebody takes it up again."""
 Stop = (
     Ambiguous
@@ -28,6 +29,7 @@ Stop = (
     | CancelRequested
     | DatabaseLost
     | Fenced
+    | NotRecorded
     | Postponed
     | RejectedInARow
     | Swallowed

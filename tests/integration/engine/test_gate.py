@@ -426,6 +426,34 @@ def test_a_node_that_swallows_the_interrupt_fails_the_run(lab: Lab) -> None:
     assert [c["state"] for c in lab.calls(run["id"])] == ["cancelled"]
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [{"effect": "irreversible"}, {"effect": "reversible", "undo": print}],
+    ids=["irreversible", "reversible"],
+)
+def test_a_call_that_the_database_refuses_to_record_does_not_run_and_fails_the_run(
+    lab: Lab, declared: dict[str, Any]
+) -> None:
+    wipe = wipe_tool(lab, **declared)
+
+    def node(_: Any) -> dict[str, Any]:
+        try:
+            return {"said": wipe.invoke({"volume": "v7"})}
+        except Exception:  # noqa: BLE001 - as many a node does
+            return {"said": "never mind"}
+
+    agent = Agent("a", graph=one_node(node), tools=[wipe])
+    with lab.database.begin() as conn:
+        conn.exec_driver_sql("alter table calls add constraint no_wipes check (tool <> 'wipe')")
+    lab.work(agent)
+    run = lab.ended(lab.start(agent))
+    assert run["exit"] == "failed"
+    assert "The database refused what the run had to write" in run["exit_reason"]
+    assert "no_wipes" in run["exit_reason"]
+    assert lab.effects == []
+    assert run["epoch"] == 1
+
+
 def test_an_interrupt_of_the_graph_itself_fails_the_run_with_a_sentence(lab: Lab) -> None:
     from langgraph.types import interrupt  # noqa: PLC0415
 

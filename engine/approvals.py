@@ -16,6 +16,7 @@ from .questions import QUESTIONS, settle_question
 from .requests import use_up
 from .rollback_decisions import is_undos_doubt, settle_doubt, settle_plan
 from .runs import end
+from .sweep import sweep
 from .wake import wake
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def expire_due(db: Database) -> int:
     """Close each approval whose time is over: the call did not run, and nobody said no."""
     with db.begin() as conn:
         due = execute(conn, "due_approvals").all()
-    return sum(_expire(db, row.tenant_id, row.run_id, row.id) for row in due)
+    return sweep(due, lambda row: _expire(db, row.tenant_id, row.run_id, row.id))
 
 
 def _expire(db: Database, tenant: str, run_id: UUID, approval_id: UUID) -> bool:

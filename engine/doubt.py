@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
-from ..policies.verdict import Terms
+from ..policies.terms import DEFAULT_TERMS
 from .audit import record
 from .database import execute
 from .lifecycle import ApprovalKind, ApprovalState, CallState
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from .call import Call
     from .hold import Hold
-
-_REVIEWERS = ("on-call",)
-"""Who is asked about a call that no approval came before."""
 
 
 def doubt(conn: Connection, hold: Hold, call: Call, token: UUID | None, error: str) -> bool:
@@ -43,16 +41,17 @@ def doubt(conn: Connection, hold: Hold, call: Call, token: UUID | None, error: s
             headline=f"{call.tool} may have run, and its outcome is unknown",
             reason=error,
             preview=None,
-            terms=Terms(_reviewers_of(conn, hold, call)),
+            terms=replace(DEFAULT_TERMS, reviewers=_reviewers_of(conn, hold, call)),
         )
     return bool(written)
 
 
 def _reviewers_of(conn: Connection, hold: Hold, call: Call) -> tuple[str, ...]:
+    """The groups of its approval, if there was one."""
     found = execute(
         conn, "groups_of_call", tenant=hold.tenant, call_id=call.id
     ).scalar_one_or_none()
-    return _REVIEWERS if found is None else tuple(found)
+    return DEFAULT_TERMS.reviewers if found is None else tuple(found)
 
 
 def withdraw(conn: Connection, hold: Hold, call: Call) -> None:

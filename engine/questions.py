@@ -12,6 +12,7 @@ from .database import execute
 from .errors import Conflict, InvalidDecision
 from .lifecycle import ApprovalKind, ApprovalState, CallState
 from .outcome import success
+from .requests import use_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,8 +82,7 @@ def settle_question(conn: Connection, answer: Answer, asked: Row[Any]) -> Approv
     token, digest = uuid7(), bytes(asked.digest)
     moved = execute(conn, "settle_waiting_call", **where, state=CallState.APPROVED).rowcount
     _note(conn, answer, asked, CallState.APPROVED)
-    execute(conn, "consume_answer", tenant=answer.tenant, approval_id=asked.id)
-    _note_consumed(conn, answer, asked)
+    used_up = use_up(conn, answer, asked)
     moved += execute(
         conn, "start_call", **where, digest=digest, state=CallState.APPROVED, token=token
     ).rowcount
@@ -99,7 +99,7 @@ def settle_question(conn: Connection, answer: Answer, asked: Row[Any]) -> Approv
     _note(conn, answer, asked, CallState.SUCCEEDED)
     if moved != 3:  # noqa: PLR2004 - three statements, each of one row
         raise Conflict("The question was settled meanwhile; nothing was recorded.")
-    return ApprovalState.CONSUMED
+    return used_up
 
 
 _EVENTS: Final = {CallState.EXECUTING: "call.started"}
@@ -117,19 +117,4 @@ def _note(conn: Connection, answer: Answer, asked: Row[Any], state: CallState) -
         subject=asked.call_id,
         state=state,
         detail={"tool": asked.tool, "digest": bytes(asked.digest).hex()},
-    )
-
-
-def _note_consumed(conn: Connection, answer: Answer, asked: Row[Any]) -> None:
-    record(
-        conn,
-        tenant=answer.tenant,
-        event="approval.consumed",
-        actor=f"reviewer:{answer.reviewer}",
-        run_id=asked.run_id,
-        call_id=asked.call_id,
-        approval_id=asked.id,
-        subject=asked.id,
-        state=ApprovalState.CONSUMED,
-        detail={"digest": bytes(asked.digest).hex()},
     )

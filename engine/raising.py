@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
-from ..policies.verdict import Terms
+from ..policies.terms import DEFAULT_TERMS
 from .audit import record
 from .database import execute
 from .digest import canonical
@@ -17,6 +18,7 @@ from .lifecycle import ApprovalKind, ApprovalState, DecisionKind, Exit, RunStatu
 from .limits import LimitReached, Limits
 from .requests import request_approval, use_up
 from .runs import end
+from .sweep import sweep
 from .wake import note_run
 
 if TYPE_CHECKING:
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
     from .answer import Answer
     from .database import Database
-
-_TERMS = Terms(("on-call",))
 
 
 def ask(conn: Connection, hold: Hold, reached: LimitReached) -> None:
@@ -53,8 +53,8 @@ def ask(conn: Connection, hold: Hold, reached: LimitReached) -> None:
         headline=f"{hold.agent} stopped at its limit of {reached.cap}",
         reason=str(reached),
         preview=measured,
-        terms=_TERMS,
-        expires_seconds=_TERMS.expires.total_seconds(),
+        terms=DEFAULT_TERMS,
+        expires_seconds=DEFAULT_TERMS.expires.total_seconds(),
     )
 
 
@@ -62,7 +62,7 @@ def end_overdue(db: Database) -> int:
     """End each run that waits for a person and has been there for as long as it may."""
     with db.begin() as conn:
         due = execute(conn, "overdue_runs").all()
-    return sum(_end_overdue(db, row) for row in due)
+    return sweep(due, partial(_end_overdue, db))
 
 
 def _end_overdue(db: Database, row: Row[Any]) -> bool:

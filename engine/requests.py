@@ -103,6 +103,7 @@ def use_up(conn: Connection, answer: Answer, asked: Row[Any]) -> ApprovalState:
         approval_id=asked.id,
         subject=asked.id,
         state=ApprovalState.CONSUMED,
+        detail={"digest": bytes(asked.digest).hex()},
     )
     return ApprovalState.CONSUMED
 

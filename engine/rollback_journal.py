@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
 
-from ..policies.verdict import Terms
+from ..policies.terms import DEFAULT_TERMS
 from .audit import record
 from .database import execute
 from .errors import Conflict, Fenced
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy import Connection, Row
-
-_TERMS = Terms(("on-call",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +199,7 @@ def doubt(
         headline=f"The undo of {undo.tool} may have run, and its outcome is unknown",
         reason=error,
         preview={"undo": str(undo.id), "rollback": str(hold.rollback_id)},
-        terms=_TERMS,
+        terms=DEFAULT_TERMS,
     )
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from uuid_utils.compat import uuid7
 
-from ..policies.verdict import Duty, Terms
+from ..policies.terms import DEFAULT_TERMS
+from ..policies.verdict import Duty
 from ..tools.undo import UndoTerms
 from .audit import record
 from .database import execute
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-_TERMS = Terms(("on-call",))
-_FINAL_TERMS = replace(_TERMS, separation=frozenset({Duty.REQUESTER}), typed=True)
+_FINAL_TERMS = replace(DEFAULT_TERMS, separation=frozenset({Duty.REQUESTER}), typed=True)
 """Of a plan with an undo that cannot be undone itself: the word of a second person."""
 
 
@@ -202,7 +202,7 @@ def _request(conn: Connection, hold: Hold, plan: Plan) -> UUID:
     approval_id: UUID = uuid7()
     calls = "1 call" if len(plan.undos) == 1 else f"{len(plan.undos)} calls"
     run = str(hold.run_id)[-8:]
-    terms = _FINAL_TERMS if plan.final else _TERMS
+    terms = _FINAL_TERMS if plan.final else DEFAULT_TERMS
     request_approval(
         conn,
         hold,

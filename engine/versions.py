@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from uuid_utils.compat import uuid7
 
-from ..policies.verdict import Terms
+from ..policies.terms import DEFAULT_TERMS
 from . import runs
 from .audit import record
 from .database import execute
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from .agent import Agent
     from .runs import Claim
-
-_TERMS = Terms(("on-call",))
 
 
 def changed(claim: Claim, agent: Agent) -> bool:
@@ -78,6 +76,6 @@ def choose(conn: Connection, claim: Claim, agent: Agent) -> None:
             headline=f"{agent.name} changed while this run was under way",
             reason="Its graph or tools are not those that the run began with.",
             preview=versions,
-            terms=_TERMS,
+            terms=DEFAULT_TERMS,
         )
     runs.park(conn, claim, active_ms=0)

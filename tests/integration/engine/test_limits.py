@@ -146,26 +146,47 @@ def test_a_run_that_waits_for_too_long_ends_and_nobody_said_no(lab: Lab) -> None
     assert end_overdue(lab.database) == 0
 
 
-def test_an_approval_that_cannot_be_closed_keeps_nothing_else_from_its_end(lab: Lab) -> None:
-    agent = wipers(lab, 1)
-    lab.work(agent)
-    stuck = lab.pending(lab.start(agent))[0]
+def refuse(lab: Lab, table: str, when: str) -> None:
+    """Have the database refuse updates of a table."""
     with lab.database.begin() as conn:
-        conn.exec_driver_sql("alter table approvals disable trigger user")
         conn.exec_driver_sql(
-            "update approvals set expires_at = now() - interval '1 s' where id = %s", (stuck["id"],)
-        )
-        conn.exec_driver_sql("alter table approvals enable trigger user")
-        conn.exec_driver_sql(
-            "create function stuck() returns trigger language plpgsql as"
+            f"create function refuse_{table}() returns trigger language plpgsql as"
             " $$ begin raise exception 'no' using errcode = 'IL002'; end $$"
         )
         conn.exec_driver_sql(
-            "create trigger stuck before update on approvals for each row"
-            " when (new.state = 'expired') execute function stuck()"
+            f"create trigger refuse_{table} before update on {table} for each row"
+            f" when ({when}) execute function refuse_{table}()"
         )
+
+
+def test_an_approval_that_cannot_be_closed_keeps_nothing_else_from_its_end(lab: Lab) -> None:
+    agent = wipers(lab, 1)
+    lab.work(agent)
+    stuck, other = (lab.pending(lab.start(agent))[0] for _ in range(2))
+    refuse(lab, "approvals", f"new.state = 'expired' and old.id = '{stuck['id']}'")
+    with lab.database.begin() as conn:
+        conn.exec_driver_sql("alter table approvals disable trigger user")
+        for approval, seconds in ((stuck, 2), (other, 1)):
+            conn.exec_driver_sql(
+                "update approvals set expires_at = now() - make_interval(secs => %s) where id = %s",
+                (seconds, approval["id"]),
+            )
+        conn.exec_driver_sql("alter table approvals enable trigger user")
     run_id = lab.start(agent, limits={"wall_seconds": 1})
     assert lab.ended(run_id)["exit"] == "limit_reached"
+    assert lab.ended(other["run_id"])["exit"] == "completed"
+    assert lab.run(stuck["run_id"])["status"] == "waiting"
+
+
+def test_a_run_that_cannot_be_ended_in_time_keeps_no_other_from_its_end(lab: Lab) -> None:
+    agent = wipers(lab, 1)
+    lab.work(agent)
+    stuck = lab.start(agent, limits={"wall_seconds": 1})
+    lab.pending(stuck)
+    refuse(lab, "runs", f"new.status = 'ended' and old.id = '{stuck}'")
+    other = lab.start(agent, limits={"wall_seconds": 1})
+    assert lab.ended(other)["exit"] == "limit_reached"
+    assert lab.run(stuck)["status"] == "waiting"
 
 
 def test_a_run_that_works_for_too_long_ends(lab: Lab) -> None:

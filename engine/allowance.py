@@ -37,9 +37,9 @@ class Allowance:
 
     def used(self) -> Usage:
         """What the run has used so far."""
-        steps, calls = self._outbox.used
         active_ms = self._before_ms + self._active_ms()
-        return Usage(steps, calls, len(self._made.irreversible), active_ms)
+        made = self._made
+        return Usage(self._outbox.steps, len(made), len(made.irreversible), active_ms)
 
     def so_far(self, key: bytes) -> RunSoFar:
         """What the run did before this call, as its policy sees it."""
@@ -84,7 +84,6 @@ class Allowance:
         made, key = self._made, proposal.key
         if key not in made:
             made.add(key, proposal.spec.name, proposal.args)
-            self._outbox.count_call()
         if is_held:
             made.waiting.add(key)
         if is_final:

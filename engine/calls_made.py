@@ -42,6 +42,11 @@ class CallsMade:
             if row.waits:
                 self.waiting.add(key)
 
+    def __len__(self) -> int:
+        """How many they are: one that broke off unwritten is the same when it is made again."""
+        with self._lock:
+            return len(self._keys)
+
     def __contains__(self, key: bytes) -> bool:
         with self._lock:
             return key in self._keys

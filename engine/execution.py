@@ -127,7 +127,9 @@ class Execution:
         self._progress = Progress(claim.limits.repeats)
         self._taint = Taint(claim.input)
         self._made = CallsMade()
-        self._outbox = Outbox(commit, claim.hold, claim.usage, partial(lease.is_good, term))
+        self._outbox = Outbox(
+            commit, claim.hold, claim.usage.steps, self._made, partial(lease.is_good, term)
+        )
         self._replies = Replies(claim.hold, self._outbox, self._calls_around)
         self.gate = RunGate(
             Means(

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
 
+    from .calls_made import CallsMade
     from .group_commit import Answer, GroupCommit, Write
     from .hold import Hold
-    from .limits import Usage
 
 _MOST_BEHIND = 16
 """Steps that may be taken while those before them are not written."""
@@ -41,21 +41,28 @@ _stdlib = logging.getLogger(__name__)
 class Outbox:
     """One execution's way to the database on the hot path; made on the event loop.
 
-    Everything but `commit`, `flush` and `close` may be called from any thread. `is_held` says
-    whether this executor has held the run all the time, as far as it knows without asking.
+    Everything but `commit`, `flush` and `close` may be called from any thread. `steps` were taken
+    before; how many they are, and how many calls were `made`, is in the run's row with the next
+    write. `is_held` says whether this executor has held the run all the time, as far as it knows
+    without asking.
 
     Attributes:
         is_closed: whether its execution is over; what comes later has no transaction to ride with.
     """
 
     def __init__(
-        self, commit: GroupCommit, hold: Hold, usage: Usage, is_held: Callable[[], bool]
+        self,
+        commit: GroupCommit,
+        hold: Hold,
+        steps: int,
+        made: CallsMade,
+        is_held: Callable[[], bool],
     ) -> None:
         self._group = commit
         self._hold = hold
         self._is_held = is_held
-        self._steps = usage.steps
-        self._calls = usage.calls
+        self._steps = steps
+        self._made = made
         self._lock = threading.Lock()
         self._under_way: dict[asyncio.Future[Answer], Unit] = {}
         self._aside: list[Unit] = []
@@ -81,20 +88,15 @@ class Outbox:
             self._steps += 1
             return True
 
-    def count_call(self) -> None:
-        """One more call; in the run's row with the next write."""
-        with self._lock:
-            self._calls += 1
-
     def epoch_of(self, run_id: UUID) -> int | None:
         """The epoch that this executor holds the run by, if it is the one."""
         return self._hold.epoch if run_id == self._hold.run_id else None
 
     @property
-    def used(self) -> tuple[int, int]:
-        """Steps and calls so far."""
+    def steps(self) -> int:
+        """Steps so far."""
         with self._lock:
-            return self._steps, self._calls
+            return self._steps
 
     def ride(
         self, *, linger: float, fenced: Sequence[Write] = (), free: Sequence[Write] = ()
@@ -282,7 +284,7 @@ class Outbox:
     ) -> tuple[Unit, Unit, Unit]:
         """The unit to commit, the part of it that rode, and what rides elsewhere; with the lock."""
         hold = self._hold
-        fence = Fence(hold.tenant, hold.run_id, hold.epoch, self._steps, self._calls)
+        fence = Fence(hold.tenant, hold.run_id, hold.epoch, self._steps, len(self._made))
         again = Unit(
             fence,
             tuple(write for unit in others for write in unit.fenced),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from integration.schema.rows import TENANT, Rows
+from interlock.engine.calls_made import CallsMade
 from interlock.engine.group_commit import GroupCommit, Write
 from interlock.engine.hold import Hold
-from interlock.engine.limits import Usage
 from interlock.engine.outbox import Outbox
 from interlock.engine.saver import StepSaver
 from interlock.engine.step_rows import unpack_entries
@@ -159,6 +159,7 @@ class Executor:
     hold: Hold
     outbox: Outbox
     saver: StepSaver
+    made: CallsMade
 
 
 @dataclass
@@ -192,7 +193,8 @@ async def executing(
     is_held: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Executor]:
     """An executor that counts the steps on from `used` and, in the end, writes what rides."""
-    outbox = Outbox(commit, hold, Usage(used, 0, 0, 0), is_held)
+    made = CallsMade()
+    outbox = Outbox(commit, hold, used, made, is_held)
     saver = StepSaver(
         commit,
         hold.tenant,
@@ -201,7 +203,7 @@ async def executing(
         watch=Counting(outbox),
     )
     try:
-        yield Executor(hold, outbox, saver)
+        yield Executor(hold, outbox, saver, made)
     finally:
         await outbox.close()
 

@@ -62,7 +62,7 @@ async def test_an_executor_that_lost_its_run_stores_nothing(runs: Runs, loss: st
             before = at_rest(runs, run_id)
             await refused(executor, step)
             executor.outbox.count_step(LIMIT)
-            executor.outbox.count_call()
+            executor.made.add(b"a call", "look", b"{}")
             await executor.saver.aput_writes(step, [("n", 3)], "riding")
         # nor has it, in the end, what rode
         assert at_rest(runs, run_id) == before

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from sqlalchemy import Connection
+
     from .database import Database
 
 log = structlog.get_logger()
@@ -48,8 +50,9 @@ class Lease:
 
     def start(self, fingerprints: Sequence[str]) -> None:
         """Register the worker and keep its lease from now on."""
-        asked = clock()
-        with self._db.begin() as conn:
+
+        def register(conn: Connection) -> float:
+            asked = clock()
             execute(
                 conn,
                 "register_worker",
@@ -59,7 +62,9 @@ class Lease:
                 fingerprints=list(fingerprints),
                 lease=self._seconds,
             )
-        self._good_until = asked + self._seconds
+            return asked
+
+        self._good_until = self._db.retry(register) + self._seconds
         self._thread.start()
 
     def is_good(self, term: int | None = None) -> bool:

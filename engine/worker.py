@@ -128,9 +128,12 @@ class Worker:
 
     def _register(self) -> None:
         fingerprints = [agent.fingerprint for agent in self._agents.values()]
-        with self._db.begin() as conn:
+
+        def write(conn: Connection) -> None:
             for agent in self._agents.values():
                 register(conn, agent, tenant=self._settings.tenant, worker_id=self.id)
+
+        self._db.retry(write)
         self._lease.start(fingerprints)
         log.info("worker.started", worker_id=str(self.id), agents=sorted(self._agents))
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from interlock import Agent
 from interlock.engine import runs
+from interlock.engine.database import Database
 from interlock.engine.digest import canonical
 from interlock.engine.group_commit import GroupCommit, Unit
 from interlock.engine.lease import Lease
 from interlock.engine.lifecycle import Exit
 from interlock.engine.runs import create_run
-from interlock.engine.worker import register
+from interlock.engine.worker import Worker, WorkerSettings, register
 from langgraph.graph import END, START, MessagesState, StateGraph
 from uuid_utils.compat import uuid7
 
@@ -142,3 +144,34 @@ def test_a_run_with_something_open_is_not_ended_in_passing(desk: Desk) -> None:
         assert runs.end(conn, claim.hold, exit=Exit.COMPLETED, reason="done")
     assert desk.lab.run(run_id)["status"] == "ended"
     assert desk.lab.one("select state from approvals where id = %s", approval_id) == "cancelled"
+
+
+def test_a_worker_whose_connection_is_cut_as_it_begins_begins_all_the_same(
+    lab: Lab, database_url: str
+) -> None:
+    apart = Database(database_url)
+    with apart.begin() as conn:
+        pid = conn.exec_driver_sql("select pg_backend_pid()").scalar_one()
+    lab.one("select pg_terminate_backend(%s, 1000)", pid)
+    agent = idle()
+    worker = Worker(apart, [agent], WorkerSettings(poll_seconds=0.1))
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        lab.until(lambda: lab.one("select count(*) from workers where lease_until > now()"))
+        assert lab.ended(lab.start(agent))["exit"] == "completed"
+    finally:
+        worker.stop()
+        thread.join()
+        apart.close()
+
+
+def test_a_registration_whose_answer_was_lost_is_made_again(lab: Lab) -> None:
+    worker_id: UUID = uuid7()
+    leases = [Lease(lab.database, worker_id, seconds) for seconds in (30, 60)]
+    for lease in leases:
+        lease.start([])
+    left = "select extract(epoch from lease_until - clock_timestamp()) from workers where id = %s"
+    assert lab.one(left, worker_id) > 50
+    for lease in leases:
+        lease.stop()

@@ -12,14 +12,17 @@ if TYPE_CHECKING:
     from .engine.client import Client
     from .engine.limits import Limits
     from .engine.patterns import Assessment, aggregate, chain, fan_out, react_agent
+    from .engine.prices import FREE, Price
     from .tools import gate, tool
     from .tools.questions import ask_human
 
 __all__ = [
+    "FREE",
     "Agent",
     "Assessment",
     "Client",
     "Limits",
+    "Price",
     "aggregate",
     "ask_human",
     "chain",
@@ -37,6 +40,7 @@ __getattr__ = late(
         "Agent": ".engine.agent",
         "Client": ".engine.client",
         "Limits": ".engine.limits",
+        **dict.fromkeys(("FREE", "Price"), ".engine.prices"),
         "ask_human": ".tools.questions",
         "gate": ".tools",
         "tool": ".tools",

@@ -23,6 +23,7 @@ from .judgement import show
 from .lapse import Standing
 from .leaving import REPEATABLE
 from .lifecycle import CallState
+from .limits import DayIsFull
 from .records import Records
 from .starting import Starts
 from .stops import RunStopped
@@ -178,12 +179,15 @@ class Admission:
 
     @contextmanager
     def _transacting(self) -> Iterator[None]:
-        """A cancelled run, and a database that is away, say so in the gate's own words."""
+        """A run cancelled, a day that is full, a database away: said in the gate's own words."""
         try:
             yield
         except CancelRequested as stop:
             self._gate.halt(stop)
             raise RunStopped(str(stop)) from None
+        except DayIsFull as full:
+            self._gate.halt(full.reached)
+            raise RunStopped(str(full)) from None
         except DBAPIError as error:
             raise gave_up(error) from error
 

@@ -23,6 +23,7 @@ from .digest import canonical
 from .errors import UsageError
 from .inner_graphs import inner_graphs
 from .limits import Limits
+from .prices import CEILING, Price, Prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,6 +49,8 @@ class Agent:
         answer_within: how long there is to answer.
         on_deadline: what happens after that: `exit` ends the run as ambiguous, `{"answer": …}` is
             the answer that then counts.
+        prices: what models cost, by name, that `genai-prices` does not know, or not as you do.
+        unknown_price: what a model counts as that has no price.
 
     Raises:
         UsageError: a name that is not plain, a tool that is not gated or named twice.
@@ -67,6 +70,8 @@ class Agent:
         asks: Iterable[str] = ("on-call",),
         answer_within: timedelta = timedelta(hours=24),
         on_deadline: str | Mapping[str, str] = "exit",
+        prices: Mapping[str, Price] | None = None,
+        unknown_price: Price = CEILING,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise UsageError(
@@ -74,6 +79,7 @@ class Agent:
             )
         self.name = name
         self.limits = limits or Limits()
+        self.prices = Prices(prices or {}, unknown_price)
         self.asking = Asking.of(
             name,
             on_ambiguity=on_ambiguity,

@@ -27,7 +27,7 @@ from .replies import current_replies
 from .reply import pack_message, pack_result, unpack_message, unpack_result
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from langchain_core.outputs import ChatResult
 
@@ -84,6 +84,17 @@ def _inside() -> Iterator[None]:
         current_replies.reset(token)
 
 
+@contextmanager
+def _paying(asked: Asked | None) -> Iterator[None]:
+    """The block makes the call; where it comes to no reply, that is settled as well."""
+    try:
+        yield
+    except BaseException as error:
+        if asked is not None:
+            asked.broke(error)
+        raise
+
+
 def _asked(way: str, model: BaseChatModel, messages: Any, stop: Any, options: Any) -> Asked | None:
     """The prompt as the run knows it; None where no run is."""
     replies = current_replies.get()
@@ -108,7 +119,8 @@ def _generate(original: Callable[..., ChatResult]) -> Callable[..., ChatResult]:
                 result.generations, run_manager=run_manager, **kwargs
             )
             return result
-        with _inside():
+        asked.reserve()
+        with _paying(asked), _inside():
             result = original(self, messages, stop=stop, run_manager=run_manager, **kwargs)
         _keep_result(asked, result)
         return result
@@ -132,7 +144,8 @@ def _agenerate(original: Callable[..., Any]) -> Callable[..., Any]:
         if asked is None:
             result = await original(self, messages, stop=stop, run_manager=run_manager, **kwargs)
         else:
-            with _inside():
+            await asked.areserve()
+            with _paying(asked), _inside():
                 result = await original(
                     self, messages, stop=stop, run_manager=run_manager, **kwargs
                 )
@@ -197,30 +210,45 @@ def _asked_streaming(
 
 
 def _kept(asked: Asked, chunks: Any) -> Iterator[Any]:
-    """The chunks as they come; a stream that was heard to its end is a reply."""
-    heard = []
-    with closing(chunks):
+    """The chunks as they come; a stream that was heard to its end is a reply.
+
+    It is one before its last chunk is passed on: whoever listens may hear no more after that.
+    """
+    asked.reserve()
+    heard: list[Any] = []
+    with closing(chunks), _paying(asked):
         for chunk in chunks:
             heard.append(chunk)
+            if _is_last(chunk):
+                _keep_chunks(asked, heard)
             yield chunk
     _keep_chunks(asked, heard)
 
 
 async def _akept(asked: Asked, chunks: Any) -> AsyncIterator[Any]:
-    heard = []
+    await asked.areserve()
+    heard: list[Any] = []
     async with aclosing(chunks):
-        async for chunk in chunks:
-            heard.append(chunk)
-            yield chunk
+        with _paying(asked):
+            async for chunk in chunks:
+                heard.append(chunk)
+                if _is_last(chunk):
+                    _keep_chunks(asked, heard)
+                yield chunk
     _keep_chunks(asked, heard)
 
 
-def _keep_chunks(asked: Asked, chunks: list[Any]) -> None:
+def _is_last(chunk: Any) -> bool:
+    return getattr(chunk, "chunk_position", None) == "last"
+
+
+def _keep_chunks(asked: Asked, heard: Sequence[Any]) -> None:
     def pack() -> bytes:
         if not isinstance(whole, AIMessageChunk):
             raise Inexact("its chunks do not add up to a message")
         return pack_message(whole)
 
+    chunks = list(heard)
     if chunks and _is_langchains(chunks[-1]):
         del chunks[-1]  # it comes again
     are_whole = all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
@@ -255,10 +283,13 @@ def _events(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[An
     ) -> Iterator[Any]:
         asked = _asked("events", self, messages, stop, kwargs)
         if asked is None or asked.content is None:
-            _note(asked, stream)
-            yield from original(
-                self, messages, run_manager=run_manager, stream=stream, stop=stop, **kwargs
-            )
+            if asked is not None:
+                asked.reserve()
+                _note(asked, stream)
+            with _paying(asked):
+                yield from original(
+                    self, messages, run_manager=run_manager, stream=stream, stop=stop, **kwargs
+                )
             return
         message = unpack_message(asked.content)
         for event in message_to_events(message, message_id=message.id):
@@ -276,13 +307,16 @@ def _aevents(original: Callable[..., AsyncIterator[Any]]) -> Callable[..., Async
     ) -> AsyncIterator[Any]:
         asked = _asked("events", self, messages, stop, kwargs)
         if asked is None or asked.content is None:
-            _note(asked, stream)
+            if asked is not None:
+                await asked.areserve()
+                _note(asked, stream)
             events: Any = original(
                 self, messages, run_manager=run_manager, stream=stream, stop=stop, **kwargs
             )
             async with aclosing(events):
-                async for event in events:
-                    yield event
+                with _paying(asked):
+                    async for event in events:
+                        yield event
             return
         message = unpack_message(asked.content)
         for event in message_to_events(message, message_id=message.id):
@@ -293,10 +327,8 @@ def _aevents(original: Callable[..., AsyncIterator[Any]]) -> Callable[..., Async
     return ask
 
 
-def _note(asked: Asked | None, stream: Any) -> None:
+def _note(asked: Asked, stream: Any) -> None:
     """Keep the message as soon as it is whole, before whoever waits for it goes on."""
-    if asked is None:
-        return
     dispatch, slots = stream.dispatch, [asked]
 
     def noting(event: Any) -> None:

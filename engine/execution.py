@@ -38,6 +38,7 @@ from .outbox import Outbox
 from .progress import Progress
 from .replies import Replies, current_replies
 from .saver import StepSaver
+from .spending import Spending
 from .stops import RunStopped, Stop
 from .taint import Taint
 
@@ -130,7 +131,12 @@ class Execution:
         self._outbox = Outbox(
             commit, claim.hold, claim.usage.steps, self._made, partial(lease.is_good, term)
         )
-        self._replies = Replies(claim.hold, self._outbox, self._calls_around)
+        self._replies = Replies(
+            claim.hold,
+            self._outbox,
+            Spending(commit, claim.hold, agent.prices, self._stop, self._halt),
+            self._calls_around,
+        )
         self.gate = RunGate(
             Means(
                 db=db,
@@ -179,6 +185,12 @@ class Execution:
             self._replies.write_down()
             await self._outbox.close()
         return _stopped(self.gate.stop) if self.gate.stop else ending
+
+    def _stop(self) -> Stop | None:
+        return self.gate.stop
+
+    def _halt(self, stop: Stop) -> None:
+        self.gate.halt(stop)
 
     def _calls_around(self, call_id: UUID) -> list[Call]:
         return self.gate.calls_around(call_id)
@@ -314,7 +326,8 @@ def _soon(loop: asyncio.AbstractEventLoop, act: Callable[[], object]) -> None:
 def _stopped(stop: Stop) -> Ending:
     match stop:
         case LimitReached():
-            return Ended(Exit.LIMIT_REACHED, str(stop), reached=stop)
+            raisable = stop if stop.is_of_the_run else None
+            return Ended(Exit.LIMIT_REACHED, str(stop), reached=raisable)
         case Ambiguous() | CancelRequested() | RejectedInARow():
             return Ended(_EXITS[type(stop)], str(stop))
         case DatabaseLost():

@@ -22,6 +22,7 @@ from .doubt import doubt, note, withdraw
 from .errors import ApprovalVoid, CancelRequested, Conflict, Fenced
 from .hold import Hold, fence
 from .lifecycle import ApprovalState, CallState
+from .limits import DayIsFull, LimitReached
 from .outcome import Failed, InDoubt, Outcome, Succeeded
 from .requests import request_approval
 
@@ -99,15 +100,22 @@ def lock(conn: Connection, hold: Hold) -> None:
 
 
 def count(conn: Connection, hold: Hold, used: Usage) -> None:
-    """Write down what the run has used of its calls."""
-    execute(
+    """Write down what the run has used of its calls.
+
+    Raises:
+        DayIsFull: its tenant's limit of irreversible calls a day has no room for one more.
+    """
+    answer = execute(
         conn,
         "count_calls",
         tenant=hold.tenant,
         run_id=hold.run_id,
         calls=used.calls,
         irreversible=used.irreversible,
-    )
+    ).scalar_one()
+    if answer["said"] == "refused":
+        about_to = f"{answer['used']:,} were held today, and the next one was not."
+        raise DayIsFull(LimitReached(answer["limit"], answer["allowed"], about_to))
 
 
 def _insert(

@@ -40,6 +40,13 @@ class Prompt:
         stop = list(self.stop) if self.stop else None
         return self.model._get_ls_params(stop=stop, **self.options)  # noqa: SLF001
 
+    @property
+    def names(self) -> tuple[str, str | None]:
+        """The model's name, or the name of its kind where it has none, and its provider's."""
+        described = self.described
+        kind = self.model._llm_type  # noqa: SLF001
+        return described.get("ls_model_name") or kind, described.get("ls_provider")
+
     def digest(self) -> bytes:
         """SHA-256 of all that makes the question this one. Secrets of the model are not in it.
 

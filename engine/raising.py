@@ -41,7 +41,7 @@ def ask(conn: Connection, hold: Hold, reached: LimitReached) -> None:
     measured = {
         "limit": reached.limit,
         "allowed": reached.allowed,
-        "raise_to": Limits.doubled(reached.limit, reached.allowed),
+        "raise_to": Limits.doubled(reached.limit, reached.allowed, reached.least),
     }
     request_approval(
         conn,

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from ..tools.gated import serving_call
 from .database import execute, storable
@@ -25,7 +24,7 @@ from .digest import reply_key
 from .exact import Inexact
 from .group_commit import Write
 from .place import here
-from .reply import Cost, cost_of
+from .reply import NOT_SENT, Cost, cost_of, was_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from .hold import Hold
     from .outbox import Outbox
     from .prompt import Prompt
+    from .spending import Reserved, Spending
 
 log = structlog.get_logger()
 
@@ -93,11 +93,35 @@ class Asked:
         self._replies = replies
         self._prompt = prompt
         self._place = place
+        self._reserved: Reserved | None = None
+
+    def reserve(self) -> None:
+        """Have room for the call, which is made right after it; blocks.
+
+        Raises:
+            RunStopped: a limit has none, or the run goes no further.
+        """
+        self._reserved = self._replies.spending.reserve(self._prompt)
+
+    async def areserve(self) -> None:
+        """The same, without blocking an event loop."""
+        self._reserved = await self._replies.spending.areserve(self._prompt)
 
     def keep(self, messages: Sequence[BaseMessage], pack: Callable[[], bytes]) -> None:
         """A reply was received; `pack` gives what `content` is to be when it is asked for again."""
-        cost = cost_of(messages, self._prompt.described)
-        self._replies.received(cost, self._place, pack)
+        if reserved := self._taken():
+            cost = cost_of(messages, self._prompt.described)
+            self._replies.received(reserved, cost, self._place, pack)
+
+    def broke(self, error: BaseException) -> None:
+        """No reply was received, or not all of it: it may have been billed all the same."""
+        if reserved := self._taken():
+            self._replies.paid(reserved, NOT_SENT if was_refused(error) else Cost(None, None))
+
+    def _taken(self) -> Reserved | None:
+        """What is reserved; once."""
+        reserved, self._reserved = self._reserved, None
+        return reserved
 
 
 class Replies:
@@ -105,11 +129,19 @@ class Replies:
 
     Args:
         calls_around: the call of this execution with an id, while its body runs.
+
+    Attributes:
+        spending: room for what is asked.
     """
 
     def __init__(
-        self, hold: Hold, outbox: Outbox, calls_around: Callable[[UUID], list[Call]]
+        self,
+        hold: Hold,
+        outbox: Outbox,
+        spending: Spending,
+        calls_around: Callable[[UUID], list[Call]],
     ) -> None:
+        self.spending = spending
         self._hold = hold
         self._outbox = outbox
         self._calls_around = calls_around
@@ -169,24 +201,50 @@ class Replies:
         self._numbers[key] += 1
         return Asked(self, prompt, place)
 
-    def received(self, cost: Cost, place: _Place | None, pack: Callable[[], bytes]) -> None:
-        """A reply came: keep it, or what it cost where its place is unknown or past."""
+    def received(
+        self, reserved: Reserved, cost: Cost, place: _Place | None, pack: Callable[[], bytes]
+    ) -> None:
+        """A reply came: keep it, or what it cost where its place is unknown or past.
+
+        One that was paid for is written at once, so that a crash does not buy it again.
+        """
+        if self._is_late(reserved):
+            return
         try:
             content = pack() if place else b""
         except Inexact as error:
             self._tell("It cannot be kept", error)
             place = None
-        if self._outbox.is_closed:
-            log.warning("reply.too_late", run_id=str(self._hold.run_id), model=cost.model)
-            return
+        cost = self.spending.priced(cost, reserved)
         with self._lock:
             if place is None or self._attempts.get(place.task_id) is not place.attempt:
-                self._outbox.ride(linger=_COST_LINGER, free=[self._write(uuid7(), cost)])
+                self._pay(reserved, cost)
                 return
-            reply = _Kept(place.number, uuid7(), place.key, place.ns, content, cost, place.task_id)
+            reply = _Kept(
+                place.number, reserved.reply_id, place.key, place.ns, content, cost, place.task_id
+            )
             self._add(reply)
             place.attempt.taken[place.key] += 1
+            if cost.usd:
+                self._ride([reply], 0.0)
+                return
         self._loop.call_soon_threadsafe(self._loop.call_later, _LINGER, self._overdue, reply)
+
+    def paid(self, reserved: Reserved, cost: Cost) -> None:
+        """A call came to no reply: what of what is reserved for it counts."""
+        if not self._is_late(reserved):
+            self._pay(reserved, self.spending.priced(cost, reserved))
+
+    def _is_late(self, reserved: Reserved) -> bool:
+        """Whether the execution is over, so that what is reserved counts for good."""
+        if self._outbox.is_closed:
+            log.warning("reply.too_late", run_id=str(self._hold.run_id), model=reserved.model)
+        return self._outbox.is_closed
+
+    def _pay(self, reserved: Reserved, cost: Cost) -> None:
+        """Write down what a reply cost, and nothing that it said."""
+        linger = 0.0 if reserved.most.usd else _COST_LINGER
+        self._outbox.ride(linger=linger, free=[self._write(reserved.reply_id, cost)])
 
     def _add(self, reply: _Kept) -> None:
         self._kept[reply.id] = reply
@@ -271,9 +329,9 @@ class Replies:
         """The row of a reply; not fenced, since it was paid for, but its content is."""
         hold = self._hold
         where = (hold.tenant, hold.run_id, hold.epoch, reply_id)
-        model, provider, *tokens = cost.columns
+        model, provider, *used = cost.columns
         names = (storable(model), storable(provider))
-        return Write("put_reply", (*where, *names, *tokens, *content))
+        return Write("put_reply", (*where, *names, *used, *content))
 
 
 def _is_within(ns: str, task_ns: str) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest revision under `migrations/versions`; revisions are numbered in order."""
 
 _LOCK = 0x1_0C4_0001
@@ -69,6 +69,9 @@ runs = _table(
     limit_wall_seconds=sa.Integer,
     limit_repeats=sa.Integer,
     limit_pending=sa.Integer,
+    limit_tokens_in=sa.BigInteger,
+    limit_tokens_out=sa.BigInteger,
+    limit_cost_usd=sa.Numeric,
     used_steps=sa.Integer,
     used_calls=sa.Integer,
     used_irreversible=sa.Integer,

@@ -19,7 +19,8 @@ claimed as (
     where r.tenant_id = $1::text and r.id = any(array(select due.id from due)) -- by the key, always
     returning r.tenant_id, r.id, r.agent, r.fingerprint, r.epoch, r.want, r.input, r.tags, r.limit_steps,
               r.limit_calls, r.limit_irreversible, r.limit_seconds, r.limit_wall_seconds,
-              r.limit_repeats, r.limit_pending, r.used_steps, r.used_calls, r.used_irreversible,
+              r.limit_repeats, r.limit_pending, r.limit_tokens_in, r.limit_tokens_out,
+              r.limit_cost_usd, r.used_steps, r.used_calls, r.used_irreversible,
               r.used_ms, extract(epoch from r.due_by - clock_timestamp()) as wall_left),
 noted as (
     insert into audit_log (tenant_id, event, actor, run_id, subject, state, entry)

@@ -1,4 +1,2 @@
-update runs
-set used_calls = greatest(used_calls, %(calls)s),
-    used_irreversible = greatest(used_irreversible, %(irreversible)s)
+select count_calls(tenant_id, id, %(calls)s, %(irreversible)s) from runs
 where tenant_id = %(tenant)s and id = %(run_id)s

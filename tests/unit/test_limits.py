@@ -30,6 +30,9 @@ def test_the_caps_without_a_word_are_these() -> None:
         "wall_seconds": 30 * 24 * 3600,
         "repeats": 3,
         "pending": 10,
+        "tokens_in": 1_000_000,
+        "tokens_out": 100_000,
+        "cost_usd": 1.0,
     }
 
 
@@ -107,13 +110,49 @@ def test_a_year_is_as_long_as_a_run_can_be_there() -> None:
         Limits(wall_seconds=366 * 24 * 3600 + 1)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "cost_usd"])
 @pytest.mark.parametrize(
     "value", [0, -1, 1.0, 2.5, "3", None, True, float("inf"), float("nan")], ids=repr
 )
 def test_a_cap_that_is_no_whole_number_from_one_up_is_refused(name: str, value: Any) -> None:
     with pytest.raises(UsageError, match=f"The limit '{name}' is a whole number from 1 up, not "):
         Limits(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0, -1, 1e-7, 0.1234567, 1_000_001, "3", None, True, float("inf"), float("nan")],
+    ids=repr,
+)
+def test_a_cap_that_is_no_amount_of_money_is_refused(value: Any) -> None:
+    with pytest.raises(UsageError, match="The limit 'cost_usd' is an amount of USD above 0"):
+        Limits(cost_usd=value)
+
+
+@pytest.mark.parametrize(
+    ("limit", "allowed", "least", "proposed"),
+    [
+        ("cost_usd", 0.12, 0.0, 0.24),
+        ("cost_usd", 0.12, 0.311, 0.32),
+        ("cost_usd", 900_000.0, 0.0, 1_000_000),
+        ("tokens_out", 100, 90.0, 200),
+        ("tokens_out", 100, 4_196.0, 4_196),
+    ],
+)
+def test_what_is_proposed_has_room_for_the_call_that_had_none(
+    limit: str, allowed: float, least: float, proposed: float
+) -> None:
+    assert Limits.doubled(limit, allowed, least) == proposed
+
+
+@pytest.mark.parametrize(("asked", "is_lower"), [(0.11, True), (0.12, True), (0.13, False)])
+def test_a_run_can_only_lower_what_it_may_cost(asked: float, *, is_lower: bool) -> None:
+    limits = Limits(cost_usd=0.12)
+    if is_lower:
+        assert limits.lowered({"cost_usd": asked}).cost_usd == asked
+    else:
+        with pytest.raises(UsageError, match="can only lower it"):
+            limits.lowered({"cost_usd": asked})
 
 
 @pytest.mark.parametrize("name", NAMES)

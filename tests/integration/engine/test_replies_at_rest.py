@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from interlock import Agent, tool
+from interlock import FREE, Agent, tool
 from interlock.engine import replies as engine_replies
 from interlock.engine import saver as engine_saver
 from interlock.engine.lifecycle import Exit
@@ -131,7 +131,7 @@ def test_of_a_branch_that_is_done_its_writes_are_at_rest_and_not_its_reply(
     for name, node in (("quick", quick), ("slow", slow)):
         graph.add_node(name, node)
         graph.add_edge(START, name)
-    agent = Agent("a", graph=graph, tools=[])
+    agent = Agent("a", graph=graph, tools=[], prices={model.model: FREE})
     lab.work(agent)
     run = lab.ended(lab.start(agent))
     assert (run["exit"], run["output"]) == ("completed", {"said": "one! (1)"})
@@ -143,7 +143,8 @@ def test_only_what_it_cost_is_written_of_a_reply_whose_step_is_stored_at_once(
     monkeypatch.setattr(engine_replies, "_LINGER", 60.0)
     forbid(lab, "replies", "new.content is not null")
     model = Plain(notes=[])
-    agent = Agent("a", graph=one_node(lambda _: {"said": model.invoke("one").text}), tools=[])
+    graph = one_node(lambda _: {"said": model.invoke("one").text})
+    agent = Agent("a", graph=graph, tools=[], prices={model.model: FREE})
     lab.work(agent)
     run = lab.ended(lab.start(agent))
     assert (run["exit"], run["output"]) == ("completed", {"said": "one! (1)"})
@@ -178,7 +179,8 @@ def test_what_was_left_of_replies_goes_with_the_steps(lab: Lab) -> None:
 
 def test_what_an_executor_without_the_run_received_is_paid_for_and_not_used(lab: Lab) -> None:
     tokens, content = "1, 1, null, null, null", "'work:1', 'key', 0, 'said'"
-    put = f"select put_reply('default', %s, %s, %s, 'm', 'p', {tokens}, {content})"
+    ask = "select reserve_reply('default', %s, %s, %s, 'm', 'p', 1, 1, 0)"
+    put = f"select put_reply('default', %s, %s, %s, 'm', 'p', {tokens}, 0, 'declared', {content})"
     forget = "select forget_replies('default', %s, %s, %s)"
     kept = "select content is not null from replies where id = %s"
     late, mine = uuid7(), uuid7()
@@ -186,6 +188,8 @@ def test_what_an_executor_without_the_run_received_is_paid_for_and_not_used(lab:
 
     def node(_: Any) -> dict[str, Any]:
         ((run_id, epoch),) = (row.values() for row in lab.rows("select id, epoch from runs"))
+        for each in (late, mine):
+            lab.rows(ask, run_id, epoch, each)
         lab.rows(put, run_id, epoch - 1, late)
         lab.rows(put, run_id, epoch, mine)
         found.extend(lab.one(kept, each) for each in (late, mine))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attack import Constraint, Guard, Index, attacks
-from attacks_on_replies import reply_of
+from attacks_on_replies import asked
 from attacks_on_rollbacks import allowed
 from bystanders import bystanders, stored
 from rows import TENANT
@@ -48,6 +48,8 @@ KEYS: dict[str, tuple[Guard, ...]] = {
     "step_writes": _key("step_writes"),
     "states_before": _key("states_before"),
     "replies": _key("replies"),
+    "tenant_limits": _key("tenant_limits"),
+    "tenant_days": _key("tenant_days"),
     "grants": _key("grants"),
     "rollbacks": _key("rollbacks", Index("rollbacks_one_at_a_time")),
     "undos": _key(
@@ -75,6 +77,10 @@ def _one_of(rows: Rows, table: str) -> str:
     bystanders(rows)
     if table == "step_writes":
         _written(rows)
+    if table == "tenant_limits":
+        rows.insert(table, tenant_id=TENANT, set_by="operator:tests")
+    if table == "tenant_days":
+        rows.insert(table, tenant_id=TENANT, day="2026-11-27")
     return "true"
 
 
@@ -92,7 +98,7 @@ _BORN: dict[str, Callable[[Rows], UUID]] = {
     "decisions": _decision,
     "rollbacks": lambda rows: rows.rollback(),
     "undos": allowed,
-    "replies": reply_of,
+    "replies": asked,
     "grants": lambda rows: rows.grant(),
 }
 """Rows that have a life cycle are refused in the middle of it, whatever their key."""

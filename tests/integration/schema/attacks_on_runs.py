@@ -39,6 +39,9 @@ _LIMITS = (
     "limit_wall_seconds",
     "limit_repeats",
     "limit_pending",
+    "limit_tokens_in",
+    "limit_tokens_out",
+    "limit_cost_usd",
 )
 STEPS = Constraint("runs", "steps_within_limit")
 CALLS = Constraint("runs", "calls_within_limit")
@@ -362,7 +365,10 @@ def a_request_cannot_make_two_runs(rows: Rows) -> Iterator[None]:
         },
         **{
             f"limit_{name}": (Constraint("runs", f"some_{name}"),)
-            for name in ("irreversible", "wall_seconds", "pending")
+            for name in (
+                *("irreversible", "wall_seconds", "pending"),
+                *("tokens_in", "tokens_out", "cost_usd"),
+            )
         },
     }
 )

@@ -185,7 +185,16 @@ def raised(rows: Rows, state: str) -> dict[str, Any]:
     rows.end(run_id, exit=state)
     rows.plan(run_id, "approved", kind="limit")
     higher = {"steps": 26, "calls": 51, "irreversible": 11, "seconds": 301, "repeats": 4}
-    return {"tenant": TENANT, "run_id": run_id, **higher, "wall_seconds": 2592001, "pending": 11}
+    return {
+        "tenant": TENANT,
+        "run_id": run_id,
+        **higher,
+        "wall_seconds": 2592001,
+        "pending": 11,
+        "tokens_in": 10**6 + 1,
+        "tokens_out": 10**5 + 1,
+        "cost_usd": 1.5,
+    }
 
 
 @case(

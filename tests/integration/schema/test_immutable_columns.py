@@ -34,8 +34,8 @@ CHANGES = {
     # one more use; and its end by a person
     "grants": {"uses", "revoked_at", "revoked_by"},
     "approvals": {"state", "closed_at", "closed_by", "close_reason"},
-    # forgotten once the run's state holds it
-    "replies": {"ns", "key", "ordinal", "content"},
+    # forgotten once the run's state holds it; counted in its tenant's day
+    "replies": {"ns", "key", "ordinal", "content", "is_folded"},
     "runs": {
         # the life cycle, and what comes with its steps
         *("status", "exit", "exit_reason", "output", "started_at", "ended_at"),

@@ -26,6 +26,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self.contents: dict[bytes, bytes] = {}
+        self.broke: list[type[BaseException]] = []
+        self.reserved = 0
 
     def ask(self, prompt: Prompt) -> Any:
         return Slot(self, prompt.digest())
@@ -37,11 +39,31 @@ class Slot:
     def __init__(self, shelf: Shelf, key: bytes) -> None:
         self._shelf, self._key = shelf, key
         self.content = shelf.contents.get(key)
+        self._is_open = False
+
+    def reserve(self) -> None:
+        self._shelf.reserved += 1
+        self._is_open = True
+
+    async def areserve(self) -> None:
+        self.reserve()
 
     def keep(self, messages: Any, pack: Callable[[], bytes]) -> None:
+        if not self._settle():
+            return
         assert len(messages) == 1
         assert self._key not in self._shelf.contents
         self._shelf.contents[self._key] = pack()
+
+    def broke(self, error: BaseException) -> None:
+        if self._settle():
+            self._shelf.broke.append(type(error))
+
+    def _settle(self) -> bool:
+        """Whether something was reserved; it is not any more."""
+        was_open, self._is_open = self._is_open, False
+        self._shelf.reserved -= was_open
+        return was_open
 
 
 @pytest.fixture
@@ -51,6 +73,7 @@ def shelf() -> Iterator[Shelf]:
     token = current_replies.set(made)  # type: ignore[arg-type] # it is asked as they are
     yield made
     current_replies.reset(token)
+    assert made.reserved == 0, "a reservation was left open"
 
 
 class Turnstile(BaseRateLimiter):
@@ -175,6 +198,7 @@ def test_a_stream_that_was_not_heard_to_its_end_is_no_reply(shelf: Shelf) -> Non
     notes: list[str] = []
     model = Streaming(notes=notes)
     next(iter(model.stream("one")))
+    assert shelf.broke == [GeneratorExit]
     assert total(list(model.stream("one"))).text == "one! (2)"
     assert total(list(model.stream("one"))).text == "one! (2)"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -13,6 +14,8 @@ from interlock.engine import replies as engine_replies
 from interlock.engine.hold import Hold
 from interlock.engine.prompt import Prompt
 from interlock.engine.replies import Replies
+from interlock.engine.reply import Cost
+from interlock.engine.spending import Reserved
 from langchain_core.messages import AIMessage, HumanMessage
 from oracle import Plain
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 RUN = UUID(int=1)
 MODEL = Plain(notes=[])
-CONTENT = slice(11, 15)
+CONTENT = slice(13, 17)
 
 
 @dataclass
@@ -45,15 +48,33 @@ class Riding:
 
 
 @dataclass
+class Purse:
+    """Has room for everything; each reply costs `usd`."""
+
+    usd: Decimal = Decimal(0)
+
+    def reserve(self, prompt: Prompt) -> Reserved:
+        model, _ = prompt.names
+        return Reserved(uuid4(), model, Cost(model, None, 1, 1, usd=self.usd, price="declared"))
+
+    def priced(self, cost: Cost, reserved: Reserved) -> Cost:
+        return cost.priced_as(reserved.most)
+
+
+@dataclass
 class Bench:
     """Replies without a database, and the task that asks them."""
 
     outbox: Riding
     replies: Replies
     task: Any
+    purse: Purse
 
     def ask(self, text: str = "one") -> Any:
-        return self.replies.ask(Prompt("generate", MODEL, [HumanMessage(text)], None, {}))
+        asked = self.replies.ask(Prompt("generate", MODEL, [HumanMessage(text)], None, {}))
+        if asked.content is None:
+            asked.reserve()
+        return asked
 
     def answer(self, asked: Any, content: bytes) -> None:
         asked.keep([AIMessage("")], lambda: content)
@@ -75,10 +96,11 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
     async def make() -> Replies:
         hold = Hold("default", RUN, "a", 1, uuid4())
-        return Replies(hold, outbox, lambda _: [])  # type: ignore[arg-type] # it only collects
+        return Replies(hold, outbox, purse, lambda _: [])  # type: ignore[arg-type] # stand-ins
 
+    purse = Purse()
     loop = asyncio.new_event_loop()
-    yield Bench(outbox, loop.run_until_complete(make()), task)
+    yield Bench(outbox, loop.run_until_complete(make()), task, purse)
     loop.close()
 
 
@@ -143,6 +165,22 @@ def test_of_a_reply_whose_step_is_stored_only_the_cost_is_written(bench: Bench) 
     bench.asked(b"a")
     assert bench.outbox.taken() == []
     bench.replies.step_stored("")
+    assert bench.outbox.taken() == [("put_reply", (None,))]
+
+
+def test_a_reply_that_was_paid_for_is_written_at_once(bench: Bench) -> None:
+    bench.purse.usd = Decimal("0.01")
+    bench.asked(b"a")
+    assert bench.outbox.taken() == [("put_reply", (b"a",))]
+    bench.replies.step_stored("")
+    assert [function for function, _ in bench.outbox.taken()] == ["forget_replies"]
+
+
+def test_what_came_to_no_reply_is_settled_once(bench: Bench) -> None:
+    asked = bench.ask()
+    asked.broke(ValueError("half a reply"))
+    asked.broke(ValueError("again"))
+    bench.answer(asked, b"late")
     assert bench.outbox.taken() == [("put_reply", (None,))]
 
 

@@ -98,4 +98,6 @@ def test_what_nobody_said_is_unknown_and_not_nothing() -> None:
 
 def test_a_reply_of_langchain_s_cache_used_nothing() -> None:
     free: Any = {**USAGE, "total_cost": 0}
-    assert cost_of([AIMessage("", usage_metadata=free)], DESCRIBED) == Cost("m", "p", 0, 0, 0, 0, 0)
+    assert cost_of([AIMessage("", usage_metadata=free)], DESCRIBED) == Cost(
+        "m", "p", 0, 0, 0, 0, 0, price="cache"
+    )

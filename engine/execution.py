@@ -134,7 +134,7 @@ class Execution:
         self._replies = Replies(
             claim.hold,
             self._outbox,
-            Spending(commit, claim.hold, agent.prices, self._stop, self._halt),
+            Spending(commit, self._outbox, claim.hold, agent.prices, self._stop, self._halt),
             self._calls_around,
         )
         self.gate = RunGate(

@@ -225,8 +225,9 @@ class Replies:
             )
             self._add(reply)
             place.attempt.taken[place.key] += 1
-            if cost.usd:
+            if cost.usd or reserved.is_passed_by(cost):
                 self._ride([reply], 0.0)
+                self.spending.note(reserved, cost)
                 return
         self._loop.call_soon_threadsafe(self._loop.call_later, _LINGER, self._overdue, reply)
 
@@ -245,6 +246,7 @@ class Replies:
         """Write down what a reply cost, and nothing that it said."""
         linger = 0.0 if reserved.most.usd else _COST_LINGER
         self._outbox.ride(linger=linger, free=[self._write(reserved.reply_id, cost)])
+        self.spending.note(reserved, cost)
 
     def _add(self, reply: _Kept) -> None:
         self._kept[reply.id] = reply

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,12 @@ from .reply import Cost
 from .stops import RunStopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from uuid import UUID
 
     from .group_commit import GroupCommit
     from .hold import Hold
+    from .outbox import Outbox
     from .prices import Prices
     from .prompt import Prompt
     from .stops import Stop
@@ -44,6 +46,15 @@ class Reserved:
     model: str
     most: Cost
 
+    def is_passed_by(self, cost: Cost) -> bool:
+        """Whether a reply took more than was reserved for it."""
+        most = self.most
+        return (
+            (cost.input_tokens or 0) > (most.input_tokens or 0)
+            or (cost.output_tokens or 0) > (most.output_tokens or 0)
+            or (cost.usd or 0) > (most.usd or 0)
+        )
+
 
 class Spending:
     """Asks for the model calls of one execution. Nothing is counted here: the database does.
@@ -55,16 +66,20 @@ class Spending:
     def __init__(
         self,
         commit: GroupCommit,
+        outbox: Outbox,
         hold: Hold,
         prices: Prices,
         stop: Callable[[], Stop | None],
         halt: Callable[[Stop], None],
     ) -> None:
         self._commit = commit
+        self._outbox = outbox
         self._hold = hold
         self._prices = prices
         self._stop = stop
         self._halt = halt
+        self._overruns = 0
+        self._landed = 0
         self._loop = asyncio.get_running_loop()
 
     def reserve(self, prompt: Prompt) -> Reserved:
@@ -92,6 +107,13 @@ class Spending:
         """What a reply cost in USD; what its provider did not say counts as reserved."""
         return cost.priced_as(self._prices.priced(cost.or_else(reserved.most), reserved.model))
 
+    def note(self, reserved: Reserved, cost: Cost) -> None:
+        """What a reply cost rides; where that is more than was reserved, nothing is asked before it
+        is written, since the database does not know of it yet.
+        """
+        if reserved.is_passed_by(cost):
+            self._overruns += 1
+
     def _wanted(self, prompt: Prompt) -> Reserved:
         self._check()
         model, provider = prompt.names
@@ -99,17 +121,29 @@ class Spending:
         return Reserved(uuid7(), model, self._prices.most(most, model))
 
     def _ask_now(self, wanted: Reserved) -> Mapping[str, Any]:
-        try:
+        with self._halting():
+            overruns = self._overruns
+            if overruns > self._landed:
+                self._outbox.flush_now()
+                self._landed = overruns
             return _said(self._commit.fetch_now(self._query(wanted)))
-        except DatabaseLost as error:
-            raise self._stopped(error) from None
 
     async def _ask(self, wanted: Reserved) -> Mapping[str, Any]:
         if not _is_on(self._loop):
             return await asyncio.to_thread(self._ask_now, wanted)
-        try:
+        with self._halting():
+            overruns = self._overruns
+            if overruns > self._landed:
+                await self._outbox.flush()
+                self._landed = overruns
             return _said(await self._commit.fetch(self._query(wanted)))
-        except DatabaseLost as error:
+
+    @contextmanager
+    def _halting(self) -> Iterator[None]:
+        """What keeps the database from answering, halts the run."""
+        try:
+            yield
+        except (DatabaseLost, Fenced) as error:
             raise self._stopped(error) from None
 
     def _query(self, wanted: Reserved) -> Query:

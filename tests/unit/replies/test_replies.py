@@ -60,6 +60,9 @@ class Purse:
     def priced(self, cost: Cost, reserved: Reserved) -> Cost:
         return cost.priced_as(reserved.most)
 
+    def note(self, reserved: Reserved, cost: Cost) -> None:
+        """Nothing costs more than is reserved."""
+
 
 @dataclass
 class Bench:

@@ -54,20 +54,14 @@ def _parts(message: BaseMessage) -> Iterator[str]:
 
 def tokens_out(prompt: Prompt) -> int:
     """Tokens of the reply at the most: by the call's own limit, the model's, or a small one."""
-    said = _said(prompt.options) or _said(_settings(prompt.model))
+    own = getattr(prompt.model, "model_kwargs", None) or {}
+    said = _said(prompt.options) or _said(own) or _said(vars(prompt.model))
     most = said or min(_profile(prompt).get("max_output_tokens") or _OUTPUT, _OUTPUT)
     return most * max(_number(prompt.options.get("n") or getattr(prompt.model, "n", None)), 1)
 
 
 def _said(settings: Mapping[str, Any]) -> int:
     return max(_number(settings.get(name)) for name in _LIMITS)
-
-
-def _settings(model: Any) -> Mapping[str, Any]:
-    return {
-        **(getattr(model, "model_kwargs", None) or {}),
-        **{name: getattr(model, name, None) for name in _LIMITS},
-    }
 
 
 def _profile(prompt: Prompt) -> Mapping[str, Any]:

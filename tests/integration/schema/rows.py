@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from psycopg import sql
 from uuid_utils.compat import uuid7
@@ -87,6 +87,13 @@ class Rows:
             self.insert("reviewers", tenant_id=TENANT, name=name, password_hash="x", groups=[group])
         self.do("update reviewers set disabled_at = now() where name = 'gus'")
 
+    @classmethod
+    def over(cls, conn: psycopg.Connection[Any]) -> Self:
+        """Statements over a connection to a database that has all that these rows refer to."""
+        made = cls.__new__(cls)
+        made.conn = conn
+        return made
+
     # Statements --------------------------------------------------------------------------------
 
     def do(self, statement: str, /, **values: Any) -> psycopg.Cursor[Any]:
@@ -160,7 +167,7 @@ class Rows:
 
     def run(self, status: str = "queued", /, **columns: Any) -> UUID:
         """A run in any status."""
-        run_id = uuid7()
+        run_id = columns.pop("id", None) or uuid7()
         self.insert(
             "runs",
             **{

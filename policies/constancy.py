@@ -22,12 +22,17 @@ class Constancy:
     verdict on one call is then the verdict on every call of that tool that is classified alike.
     """
 
-    def __init__(self, statements: Iterable[Statement]) -> None:
-        self._readers = [statement for statement in statements if _reads_more(statement)]
+    def __init__(self, actions: Iterable[str], statements: Iterable[Statement]) -> None:
+        readers = [statement for statement in statements if _reads_more(statement)]
+        self._alike = frozenset(
+            action
+            for action in actions
+            if not any(statement.is_about(action) for statement in readers)
+        )
 
     def holds_for(self, action: str) -> bool:
         """Whether calls of this action are judged alike."""
-        return not any(statement.is_about(action) for statement in self._readers)
+        return action in self._alike
 
 
 def _reads_more(statement: Statement) -> bool:

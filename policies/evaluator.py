@@ -71,9 +71,9 @@ class Policy:
         self._judge = Judge(rules, digest_of(statements))
         self._entities: dict[tuple[str, ...], cedarpy.Entities] = {}
         self._verdicts: dict[tuple[object, ...] | None, Verdict] = {}
-        self._constancy = Constancy(statements)
         handle = self.schema.handle
         actions = self.schema.contexts
+        self._constancy = Constancy(actions, statements)
         self._auto = compiled_for(actions, filter(in_auto, statements), handle)
         self._review = compiled_for(actions, filter(in_review, statements), handle)
 

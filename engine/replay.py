@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 from ..policies.comparison import SAID, Change, difference, loses_a_safeguard
 from ..policies.errors import PolicyError
 from ..tools.effect import Effect
+from .past_calls import count_history, history
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
     from uuid import UUID
 
+    from .database import Database
     from .past_calls import PastCall, PastPolicies
 
 EXAMPLES = 5
@@ -108,19 +111,22 @@ class Replay:
             return "No policy was asked, or what it was shown was not kept yet."
         request = call.request(self._tenant)
         try:
-            before = self._policies.recorded(call).decide(request)
+            recorded = self._policies.recorded(call)
         except PolicyError as refused:
             return f"The policy of the day is refused by this version: {refused.problems[0]}"
+        before = recorded.decide(request)
         if before.outcome != call.verdict:
             return "The policy of the day does not give the recorded outcome any more."
         try:
-            after = self._policies.candidate(text, call.agent, call.fingerprint).decide(request)
+            candidate = self._policies.candidate(text, call.agent, call.fingerprint)
         except PolicyError as refused:
             return f"The new policy is refused with the tools of the day: {refused.problems[0]}"
-        change = difference(before, after)
-        if change:
-            reason = "" if after.errors else after.reason
-            self._add(call, change, after.outcome, after.policies, reason)
+        if candidate.about(call.tool) != recorded.about(call.tool):
+            after = candidate.decide(request)
+            change = difference(before, after)
+            if change:
+                reason = "" if after.errors else after.reason
+                self._add(call, change, after.outcome, after.policies, reason)
         return ""
 
     def _add(
@@ -153,6 +159,25 @@ class Replay:
                 for (reason, irreversible), count in sorted(self.left_out.items())
             ],
         }
+
+
+def judge_all(
+    look: Callable[[PastCall], None],
+    database: Database,
+    tenant: str,
+    since: datetime,
+    agent: str | None,
+    tell: Callable[[int, int], None],
+) -> None:
+    """Look at each call since a time; `tell` hears after each batch how many of how many."""
+    with database.begin() as conn:
+        total = count_history(conn, tenant, since, agent)
+    done = 0
+    for batch in history(database, tenant, since, agent):
+        for call in batch:
+            look(call)
+        done += len(batch)
+        tell(done, total)
 
 
 def _as_json(kind: Kind, found: Found) -> dict[str, Any]:

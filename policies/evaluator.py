@@ -69,6 +69,7 @@ class Policy:
             raise PolicyError(problems)
         rules = {statement.id: read_rule(statement) for statement in statements}
         self._judge = Judge(rules, digest_of(statements))
+        self._about: dict[str, str] = {}
         self._entities: dict[tuple[str, ...], cedarpy.Entities] = {}
         self._verdicts: dict[tuple[object, ...] | None, Verdict] = {}
         handle = self.schema.handle
@@ -86,6 +87,13 @@ class Policy:
     def digest(self) -> str:
         """Hex SHA-256 of the text's canonical form."""
         return self._judge.digest
+
+    def about(self, tool: str) -> str:
+        """What the text says about a tool: where two texts say the same, they give one verdict."""
+        if tool not in self._about:
+            action = self.schema.actions.get(tool, "")
+            self._about[tool] = digest_of(part for part in self.statements if part.is_about(action))
+        return self._about[tool]
 
     def left_out(self, tool: str) -> dict[str, str]:
         """The arguments of a tool that policies cannot refer to, with the reason, by path."""

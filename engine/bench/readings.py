@@ -94,6 +94,21 @@ class Rest:
     after: Holdings
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Past calls that another policy judged.
+
+    Attributes:
+        calls: those that were compared.
+        seconds: from the first look at the database to the last verdict.
+        cpu_seconds: what the process used within the clock.
+    """
+
+    calls: int
+    seconds: float
+    cpu_seconds: float
+
+
 def lap_of(
     marks: Marks, *, steps: int, runs: int, per_slot: int, seconds: float, cpu: float
 ) -> Lap:

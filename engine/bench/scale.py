@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SECTIONS = ("loops", "calls", "waits", "queue", "startup", "memory", "resting")
+SECTIONS = ("loops", "calls", "waits", "queue", "startup", "memory", "resting", "replay")
 """In the order in which they are measured."""
 EVERYONE = ("stock", "read", "reversible", "mixed", "memory", "raw")
 WITHOUT_PEOPLE = tuple(name for name in EVERYONE if name != "mixed")
@@ -52,6 +52,7 @@ class Scale:
         verdicts: decisions of the policy in a round.
         standing: runs that stand in memory.
         resting: runs that wait for a person.
+        history: past calls that another policy judges.
         processes: processes that are started, in place of rounds.
         disk_gib: what the server's data needs at its largest.
     """
@@ -65,6 +66,7 @@ class Scale:
     verdicts: int
     standing: int
     resting: int
+    history: int
     processes: int
     disk_gib: int
 
@@ -89,6 +91,7 @@ FULL = Scale(
     verdicts=2000,
     standing=32,
     resting=10_000,
+    history=100_000,
     processes=10,
     disk_gib=8,
 )
@@ -102,6 +105,7 @@ QUICK = Scale(
     verdicts=200,
     standing=8,
     resting=50,
+    history=200,
     processes=1,
     disk_gib=1,
 )

@@ -17,6 +17,7 @@ from .sections.calls import calls
 from .sections.loops import loops
 from .sections.memory import memory
 from .sections.queue import queue
+from .sections.replay import replay
 from .sections.resting import resting
 from .sections.startup import startup
 from .sections.waits import waits
@@ -42,6 +43,7 @@ MEASURED: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "startup": startup,
     "memory": memory,
     "resting": resting,
+    "replay": replay,
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..database import Database
-    from ..past_calls import PastCall, PastPolicies
+    from ..past_calls import PastPolicies
     from ..replay import Found, Kind, Replay
 
 _TIME = re.compile(r"([1-9][0-9]{0,5})([smhd])", re.ASCII)
@@ -56,14 +56,14 @@ def replay(
     began = datetime.now(UTC) - _length(since)
     with opened() as at:
         from ..past_calls import PastPolicies
-        from ..replay import Replay
+        from ..replay import Replay, judge_all
 
         loaded = PastPolicies(at.database, at.tenant)
         texts = _texts(policies, at.database, at.tenant, agent) if policies else {}
         _check(loaded, texts, at.database, at.tenant)
         judging = Replay(loaded, at.tenant, texts)
         look = judging.look_at_shadow if shadow else judging.look
-        _judge_all(look, at.database, at.tenant, began, agent)
+        judge_all(look, at.database, at.tenant, began, agent, _telling())
     if json_:
         print_json({"since": began.isoformat(), **judging.as_json()})
     else:
@@ -123,25 +123,18 @@ def _check(loaded: PastPolicies, texts: Mapping[str, str], database: Database, t
             raise PolicyError(f"agent {agent}: {each}" for each in refused.problems) from None
 
 
-def _judge_all(
-    look: Callable[[PastCall], None],
-    database: Database,
-    tenant: str,
-    since: datetime,
-    agent: str | None,
-) -> None:
-    from ..past_calls import count_history, history
+def _telling() -> Callable[[int, int], None]:
+    """Say how far it is, a tenth at a time."""
+    told = 0
 
-    with database.begin() as conn:
-        total = count_history(conn, tenant, since, agent)
-    done = told = 0
-    for batch in history(database, tenant, since, agent):
-        for call in batch:
-            look(call)
-        done += len(batch)
-        if done * 10 // max(total, 1) > told:
-            told = done * 10 // max(total, 1)
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        tenths = done * 10 // max(total, 1)
+        if tenths > told:
+            told = tenths
             click.echo(f"{done:,} of {total:,} calls judged.", err=True)
+
+    return tell
 
 
 def _print(judging: Replay) -> None:

@@ -41,6 +41,7 @@ LEAST = replace(
     verdicts=5,
     standing=2,
     resting=3,
+    history=6,
     processes=1,
 )
 NOBODY = "postgresql://owner:hunter2@127.0.0.1:1/none"

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ....policies.evaluator import Policy, Principal, Request, ToolShape, default_policy_text
 from ....tools.decorator import tool
 from ..workload import TOOL, body
 from .contender import Contender
+from .work import TENANT
+
+if TYPE_CHECKING:
+    from ....tools import ToolSpec
 
 AGENT = "loop"
 TOOLS = 50
@@ -32,10 +37,9 @@ class DefaultPolicy(Contender):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        specs = [tool(name=name, effect="read")(body(size=1)).spec for name in self.names]
-        self._spec = specs[-1]
-        shapes = [ToolShape(spec.name, spec.schema) for spec in specs]
-        self._policy = Policy.load(self.text(), AGENT, shapes)
+        self.specs = [tool(name=name, effect="read")(body(size=1)).spec for name in self.names]
+        shapes = [ToolShape(spec.name, spec.schema) for spec in self.specs]
+        self.policy = Policy.load(self.text(), AGENT, shapes)
 
     def text(self) -> str:
         """The policies."""
@@ -46,17 +50,22 @@ class DefaultPolicy(Contender):
         return [self._verdict(number) for number in range(count)]
 
     def _verdict(self, number: int) -> float:
-        args = {"number": number}
-        request = Request(
-            tool=self._spec.name,
-            args=args,
-            classification=self._spec.classify(args),
-            now=datetime.now(UTC),
-            principal=Principal(agent=AGENT, tenant="default"),
-        )
+        request = request_for(self.specs[-1], number)
         began = time.perf_counter()
-        self._policy.decide(request)
+        self.policy.decide(request)
         return (time.perf_counter() - began) * 1e6
+
+
+def request_for(spec: ToolSpec, number: int) -> Request:
+    """A call of this tool with that number, made now."""
+    args = {"number": number}
+    return Request(
+        tool=spec.name,
+        args=args,
+        classification=spec.classify(args),
+        now=datetime.now(UTC),
+        principal=Principal(agent=AGENT, tenant=TENANT),
+    )
 
 
 class HundredPolicies(DefaultPolicy):

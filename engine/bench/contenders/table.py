@@ -42,6 +42,7 @@ CONTENDERS = {
     "decisions": Entry("decisions:Decisions", "decisions"),
     "policy": Entry("policy:DefaultPolicy", "the default policy"),
     "policies": Entry("policy:HundredPolicies", "100 policies, 50 tools, three outcomes"),
+    "history": Entry("history:History", "past calls"),
     "footprint": Entry("footprint:Standing", "runs in a worker"),
     "resting": Entry("resting:Resting", "runs that wait"),
 }

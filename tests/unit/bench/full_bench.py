@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from interlock.engine.bench.readings import Batch, Lap
+from interlock.engine.bench.readings import Batch, Judged, Lap
 from interlock.engine.bench.rounds import Measured
 from interlock.engine.bench.scale import FULL, Shape
 from interlock.engine.bench.sections.calls import POLICIES, call_figures, verdict_figures
 from interlock.engine.bench.sections.loops import shape_figures
 from interlock.engine.bench.sections.queue import NAMES, batch_figures
+from interlock.engine.bench.sections.replay import replay_figures
 from interlock.engine.bench.sections.startup import HELP, LANGGRAPH, PYTHON, WORKER, startup_figures
 from interlock.engine.bench.sections.waits import QUEUES, wait_figures
 from interlock.engine.bench.server import Written
@@ -43,4 +44,5 @@ def full_figures() -> list[Figure]:
     one = [Measured([1.0, 2.0], Written(0, 0))]
     figures += wait_figures(dict.fromkeys(("decisions", *QUEUES), one), {})
     times = {what: [1.0] for what in (PYTHON, HELP, LANGGRAPH, WORKER)}
+    figures += replay_figures(Judged(FULL.history, 30.0, 30.0))
     return figures + startup_figures(times)

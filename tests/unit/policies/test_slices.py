@@ -1,8 +1,9 @@
-"""A call is put to the policies that can be about it alone, and the answer is that of all of them."""
+"""A call is put to the policies alone that can be about it; the answer is that of all of them."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,31 @@ def test_the_verdict_is_that_of_the_whole_text(text: str, requests: list[Request
         assert policy.digest == digest_of(read_statements(text))
         for request in [*requests, *requests]:
             assert policy.decide(request) == by_all(policy, request)
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts(HOLDING), texts(HOLDING), REQUESTS)
+def test_texts_that_say_the_same_of_a_tool_give_one_verdict_on_its_calls(
+    text: str, other: str, request: Request
+) -> None:
+    action = f"a___{request.tool}"
+    own = [part.text for part in read_statements(text) if part.is_about(action)]
+    others = [part.text for part in read_statements(other) if not part.is_about(action)]
+    strangers = [part.replace('@id("p', '@id("q') for part in others]
+    first, second = loaded(text), loaded("\n".join([*strangers, *reversed(own)]) or text)
+    if first is not None and second is not None:
+        assert first.about(request.tool) == second.about(request.tool)
+        verdict = second.decide(request)
+        assert replace(verdict, policy_digest=first.digest) == first.decide(request)
+
+
+def test_texts_that_differ_about_a_tool_are_told_apart_for_it_alone() -> None:
+    policy = '@id("p") {}permit (principal, action == AgentCore::Action::"a___pay", resource);'
+    first, second = loaded(policy.format("")), loaded(policy.format('@reason("So.") '))
+    assert first is not None
+    assert second is not None
+    assert first.about("pay") != second.about("pay")
+    assert first.about("look") == second.about("look")
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,5 +1,6 @@
 """The JSON API about runs, tools, policies and the audit log."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,6 +8,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..engine import queries
+from ..engine.assessments import mark_wrong
+from ..engine.calibration import calibration
 from ..engine.rollback_plan import Scope
 from ..engine.rollbacks import ask_rollback, plan_rollback
 from ..engine.runs import create_run, request_cancel
@@ -72,6 +75,40 @@ def cancel(site: Site, who: Caller, run_id: UUID) -> dict[str, str]:
     by = f"reviewer:{who.name}"
     status = request_cancel(site.database, tenant=site.tenant, run_id=run_id, by=by)
     return {"run_id": str(run_id), "status": str(status)}
+
+
+class WrongMark(BaseModel):
+    """The word that what a stage stated was wrong."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    assessment_id: UUID
+    reason: str | None = Field(default=None, max_length=4000)
+
+
+@router.post("/runs/{run_id}/wrong")
+def wrong(site: Site, who: Caller, run_id: UUID, mark: WrongMark) -> dict[str, str]:
+    """Say that what a stage stated was wrong; anybody with an account may, once for all."""
+    mark_wrong(
+        site.database,
+        tenant=site.tenant,
+        run_id=run_id,
+        assessment_id=mark.assessment_id,
+        by=who.name,
+        reason=mark.reason,
+    )
+    return {"assessment_id": str(mark.assessment_id), "outcome": "wrong"}
+
+
+@router.get("/calibration")
+def calibrated(
+    site: Site, agent: str | None = None, since: datetime | None = None
+) -> dict[str, Any]:
+    """What stages stated, against what became of it; without a time, of the last 90 days."""
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
+    with site.database.begin() as conn:
+        return calibration(conn, tenant=site.tenant, agent=agent, since=since).as_json()
 
 
 class RollbackRequest(BaseModel):

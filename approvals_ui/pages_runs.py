@@ -1,11 +1,12 @@
 """Runs: the list, one run, and cancelling it."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from ..engine.assessments import mark_wrong
 from ..engine.errors import Conflict
 from ..engine.queries import get_run, list_agents, list_runs
 from ..engine.runs import request_cancel
@@ -66,6 +67,30 @@ def cancel(site: Site, guest: Guest, run_id: UUID) -> Response:
         found = _seen(_view(site, run_id))
         return page("run.html", site, guest, status=409, too_late=True, **found)
     return RedirectResponse(f"/runs/{run_id}", 303)
+
+
+@router.post("/{run_id}/wrong")
+def wrong(
+    site: Site,
+    guest: Guest,
+    run_id: UUID,
+    assessment: Annotated[UUID, Form()],
+    note: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
+    """Record that what a stage stated was wrong; where somebody said so before, it shows who."""
+    try:
+        mark_wrong(
+            site.database,
+            tenant=site.tenant,
+            run_id=run_id,
+            assessment_id=assessment,
+            by=guest.reviewer.name,
+            reason=note.strip() or None,
+        )
+    except Conflict as error:
+        found = _seen(_view(site, run_id))
+        return page("run.html", site, guest, status=409, said_before=str(error), **found)
+    return RedirectResponse(f"/runs/{run_id}#stated", 303)
 
 
 def _view(site: Web, run_id: UUID) -> views_run.RunView:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from ..engine.queries import ApprovalRow, CallRow, DecisionRow, RunDetail, RunRow
+    from ..engine.queries import ApprovalRow, AssessmentRow, CallRow, DecisionRow, RunDetail, RunRow
     from .views_rollback import RollbackView
     from .words import Badge
 
@@ -199,6 +199,32 @@ def _decision(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class StatedLine:
+    """What one stage stated, and what became of it."""
+
+    id: UUID
+    stage: str
+    confidence: str
+    outcome: Badge
+    note: str
+    can_be_marked: bool
+
+
+def _stated(row: AssessmentRow) -> StatedLine:
+    note = f"{row.taken_by} was asked" if row.taken_by else ""
+    if row.wrong_by:
+        note = f"{row.wrong_by} said so" + (f": “{row.wrong_reason}”" if row.wrong_reason else "")
+    return StatedLine(
+        row.id,
+        row.stage,
+        f"{row.confidence:.2f}",
+        words.OUTCOMES[row.outcome],
+        note,
+        can_be_marked=row.wrong_by is None,
+    )
+
+
 STATUSES = tuple((status.value, badge.word) for status, badge in words.RUNS.items())
 
 
@@ -224,6 +250,7 @@ class RunView:
     """Whether it did something that a rollback could be about."""
     rollback: RollbackView | None
     """The newest one."""
+    stated: tuple[StatedLine, ...]
 
 
 def view(detail: RunDetail, now: datetime) -> RunView:
@@ -246,4 +273,5 @@ def view(detail: RunDetail, now: datetime) -> RunView:
         entries=len(detail.audit),
         acted=any(call.starts and call.effect != Effect.READ for call in detail.calls),
         rollback=rollback_view(detail.rollbacks[0], detail, now) if detail.rollbacks else None,
+        stated=tuple(map(_stated, detail.assessments)),
     )

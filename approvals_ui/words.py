@@ -98,6 +98,15 @@ EXITS = {
     Exit.CANCELLED: Badge("Cancelled", "cross"),
     Exit.ROLLED_BACK: Badge("Rolled back", "rollback"),
 }
+OUTCOMES = {
+    "approved": Badge("Approved", "check", "good"),
+    "rejected": Badge("Rejected", "cross", "warn"),
+    "undone": Badge("Undone", "undo", "undo"),
+    "wrong": Badge("Wrong", "cross", "final"),
+    "unused": Badge("Unused", "clock"),
+    "open": Badge("Open", "clock"),
+}
+"""What became of an assessment."""
 EVENTS = {
     "run.created": Badge("Run asked for", "person"),
     "run.claimed": Badge("A worker took the run", "agent"),
@@ -154,6 +163,7 @@ EVENTS = {
     "grant.made": Badge("Granted", "person"),
     "grant.used": Badge("A grant was used", "check"),
     "grant.revoked": Badge("A grant was revoked", "cross"),
+    "assessment.marked_wrong": Badge("A stage was said to be wrong", "cross"),
     "agent.registered": Badge("Agent registered", "agent"),
     "policy.stored": Badge("Policy text stored", "lock"),
     "reviewer.added": Badge("Reviewer added", "person"),

@@ -39,6 +39,7 @@ from .progress import Progress
 from .replies import Replies, current_replies
 from .saver import StepSaver
 from .spending import Spending
+from .stated import Stated, current_stated
 from .stops import RunStopped, Stop
 from .taint import Taint
 
@@ -137,6 +138,7 @@ class Execution:
             Spending(commit, self._outbox, claim.hold, agent.prices, self._stop, self._halt),
             self._calls_around,
         )
+        self._stated = Stated(claim.hold, self._outbox)
         self.gate = RunGate(
             Means(
                 db=db,
@@ -221,6 +223,7 @@ class Execution:
     async def _walk(self) -> Ending:
         current_gate.set(self.gate)
         current_replies.set(self._replies)
+        current_stated.set(self._stated)
         saver = self._saver.with_allowlist(self._agent.types)
         graph: Any = self._agent.compiled.copy({"checkpointer": saver})
         config: Any = {"configurable": {"thread_id": str(self.claim.hold.run_id)}}
@@ -268,6 +271,7 @@ class Execution:
             self._replies.task_done(task_id)
         if not _INTERRUPTED.intersection(wrote):
             self._progress.wrote(ns, after, writes)
+            self._stated.task_done(task_id)
 
     async def _after(self, graph: Any, config: Any, output: Any) -> Ending:
         await self._outbox.flush()

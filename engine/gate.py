@@ -32,6 +32,7 @@ from .leaving import REPEATABLE, broken, left, packed, unpacked
 from .outcome import Failed, InDoubt, Outcome, Succeeded, success
 from .place import Places
 from .recovery import Recovery
+from .stated import answered
 from .stops import ENDS, RunStopped
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class RunGate:
         self._replies.ride()
         with self._occupied(), self._stopping():
             step = self._admission.admit(ask, self._places.of(ask))
-            value = self._perform(ask, step) if isinstance(step, Begun) else step.value
+            value = self._perform(ask, step) if isinstance(step, Begun) else _found(ask, step)
             return unpacked(ask, value)
 
     async def aask(self, ask: Ask) -> Any:
@@ -168,7 +169,7 @@ class RunGate:
         with self._occupied(), self._stopping():
             step = await self._admission.aadmit(call)
             if not isinstance(step, Begun):
-                return step.value
+                return _found(call.ask, step)
             if arun is None:
                 return await asyncio.to_thread(self._perform, call.ask, step)
             return await self._aperform(call.ask, step, arun)
@@ -373,3 +374,9 @@ class RunGate:
                 self.parked.setdefault(task, set()).add(call.id)
         value = {"interlock": str(call.state), "call": str(call.id), "tool": call.tool}
         raise GraphInterrupt([Interrupt(value=value, id=call.id.hex)])
+
+
+def _found(ask: Ask, outcome: Succeeded) -> Any:
+    """What a call came to that was made before."""
+    answered(ask, outcome.value)
+    return outcome.value

@@ -21,6 +21,7 @@ from .approval_queries import (
     get_approval_row,
     list_approvals,
 )
+from .assessments import AssessmentRow, assessments_of
 from .audit_queries import AuditRow, get_audit_entry, list_audit
 from .decision_queries import DecisionRow, decisions_of
 from .paging import LARGEST_PAGE, InvalidCursor, Page
@@ -43,6 +44,7 @@ __all__ = [
     "CLOSED",
     "ApprovalDetail",
     "ApprovalRow",
+    "AssessmentRow",
     "AuditRow",
     "CallRow",
     "DecisionRow",
@@ -85,6 +87,8 @@ class RunDetail:
     audit: tuple[AuditRow, ...]
     rollbacks: tuple[RollbackRow, ...] = ()
     """Newest first."""
+    assessments: tuple[AssessmentRow, ...] = ()
+    """What its stages stated, oldest first."""
 
     def as_json(self) -> dict[str, Any]:
         """The run as the API gives it."""
@@ -99,6 +103,7 @@ class RunDetail:
                 for decision in self.decisions
             ],
             "rollbacks": [rollback.as_json() for rollback in self.rollbacks],
+            "assessments": [stated.as_json() for stated in self.assessments],
             "timeline": [
                 {
                     "seq": entry.seq,
@@ -129,4 +134,5 @@ def get_run(conn: Connection, *, tenant: str, run_id: UUID) -> RunDetail:
             conn, tenant=tenant, run_id=run_id, newest_first=False, limit=LARGEST_PAGE
         ).items,
         rollbacks=rollbacks_of(conn, tenant=tenant, run_id=run_id),
+        assessments=assessments_of(conn, tenant=tenant, run_id=run_id),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher
 from interlock.engine import accounts
+from interlock.engine.assessments import mark_wrong
 from interlock.engine.grants import GrantRequest, Scope, grant, revoke
 from seeded_rows import FIGURES, TENANT, VOLUME
 from seeding import Seeded, Seeds
@@ -45,7 +46,10 @@ def seed(database: Database) -> dict[str, str]:
     _queue(seeds)
     question, stage, conflict = _unclear(seeds)
     asked = _grants(seeds)
+    filed = _stated(seeds)
     return {
+        "calibration": "/calibration",
+        "run-stated": f"/runs/{filed}",
         "approval-grant": f"/approvals/{asked.approval_id}/grant",
         "grants": "/grants",
         "run-granted": f"/runs/{asked.run_id}",
@@ -93,6 +97,31 @@ def _grants(seeds: Seeds) -> Seeded:
     stands = granted(bounds, 5, "Nothing in the test region is kept, as agreed on Monday.")
     seeds.granted(run, stands, volume_id="vol-test-2", include_backups=False)
     return asked
+
+
+def _stated(seeds: Seeds) -> UUID:
+    """A triage that was surer than it was right, and one of its runs."""
+    said = [*(["as it was"] * 41), *(["security incident"] * 3), *([""] * 12)]
+    for at, taken in enumerate(said):
+        run = seeds.run("File the ticket.", agent="billing")
+        seeds.stated(run, "classify", 0.93 + at % 6 / 100, taken, "dana" if taken else None)
+        seeds.stated(run, "check", 1.0)
+        if at % 4 == 0:
+            seeds.stated(run, "classify", 0.55, "bug" if at % 8 else "as it was", "erin")
+    run = seeds.run(TICKET, agent="billing")
+    wrong = seeds.stated(run, "classify", 0.93)
+    seeds.stated(run, "check", 1.0)
+    seeds.stated(run, "prioritise", 0.62, "P1", "erin")
+    mark_wrong(
+        seeds.database,
+        tenant=TENANT,
+        run_id=run,
+        assessment_id=wrong,
+        by="dana",
+        reason="It reports a break-in.",
+    )
+    seeds.end_run(run)
+    return run
 
 
 def _volume(seeds: Seeds) -> Seeded:

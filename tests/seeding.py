@@ -408,6 +408,27 @@ class Seeds:
             step(conn, "calls", seeded.call_id, "executing", "starts = 1, started_at = now()")
             self._both(conn, seeded, "worker:w1", "call.started", "executing", "consumed")
 
+    def stated(
+        self, run_id: UUID, stage: str, confidence: float, taken: str = "", by: str | None = None
+    ) -> UUID:
+        """A stage stated “as it was”; `taken` is what a person, or the rule, said instead."""
+        assessment_id = uuid7()
+        with self.database.begin() as conn:
+            run_sql(
+                conn,
+                "select put_assessment(:tenant, :run, :id, '', :task, :stage, 0, :confidence,"
+                " 'as it was', :taken, :by)",
+                tenant=TENANT,
+                run=run_id,
+                id=assessment_id,
+                task=str(assessment_id),
+                stage=stage,
+                confidence=confidence,
+                taken=taken.encode() or None,
+                by=by,
+            )
+        return assessment_id
+
     def finish(self, seeded: Seeded) -> None:
         """The call returned."""
         with self.database.begin() as conn:

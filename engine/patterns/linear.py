@@ -10,6 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command
 
 from ...tools.questions import ask_about_stage
+from ..stated import take
 from .stage import by_name, options, read
 
 if TYPE_CHECKING:
@@ -109,12 +110,22 @@ def _asking(
                 f"{floors[stage.name]:.2f} is needed. What is right?"
             )
         value, by = await _answered(state, question, kind)
+        if asserted := _asserted(state["trail"]):
+            take([asserted], value, by)
         step = {**last, "value": value, "confidence": None, "evidence": [], "refused": None}
         step["answered_by"] = by or "nobody, after the deadline"
         update = {"value": value, "trail": [step], "unclear": None}
         return Command(update=update, goto=then)
 
     return ask
+
+
+def _asserted(trail: list[dict[str, Any]]) -> str | None:
+    """The stage whose own value a person is asked about: the last, or what the last refused."""
+    for step in reversed(trail[-2:]):
+        if step["refused"] is None:
+            return None if step["answered_by"] else str(step["stage"])
+    return None
 
 
 async def _answered(state: ChainState, question: str, kind: Any) -> tuple[Any, str | None]:

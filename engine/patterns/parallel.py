@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 
 from ...tools.questions import Opinion, ask_about_conflict
+from ..stated import take
 from .aggregation import rule_of, settled
 from .rules import Agreed
 from .stage import by_name
@@ -57,12 +58,14 @@ def fan_out(
     def aggregate(state: FanOutState) -> dict[str, Any]:
         found = settled(map(Opinion.model_validate, state["opinions"]), how)
         if isinstance(found, Agreed):
+            take(named, found.value, None)
             return {"value": found.value, "decided_by": list(found.by), "conflict": None}
         return {"conflict": f"By the rule “{how.name}” there is no answer. {found.because}"}
 
     async def ask_person(state: FanOutState) -> dict[str, Any]:
         asked = {"question": question, "because": state["conflict"], "opinions": state["opinions"]}
         said = await ask_about_conflict.ainvoke(asked)
+        take(named, said["answer"], said["answered_by"])
         return {"value": said["answer"], "decided_by": [said["answered_by"]]}
 
     graph = StateGraph(FanOutState)

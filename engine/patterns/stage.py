@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from ...tools.questions import Step
+from ..stated import state
 from .assessment import Assessment, Refused
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class Stage:
             raise TypeError(
                 f"Stage '{self.name}' gave a {type(said).__name__}, not an Assessment or a Refused."
             )
-        return Step(stage=self.name, **said.model_dump(mode="json"))
+        step = Step(stage=self.name, **said.model_dump(mode="json"))
+        state(step)
+        return step
 
     async def _work(self, *given: Any) -> Any:
         ainvoke = getattr(self.work, "ainvoke", None)

@@ -148,6 +148,42 @@ def test_a_run_is_cancelled_and_then_cannot_be(api: TestClient, seeds: Seeds) ->
     assert api.post(f"/api/runs/{uuid4()}/cancel").status_code == 404
 
 
+def test_what_a_stage_stated_can_be_said_to_be_wrong_once(
+    api: TestClient, seeds: Seeds, second: dict[str, str]
+) -> None:
+    run_id = seeds.run()
+    stated = str(seeds.stated(run_id, "classify", 0.93))
+    said = {"assessment_id": stated, "reason": "A break-in."}
+    for _ in range(2):
+        answer = api.post(f"/api/runs/{run_id}/wrong", json=said)
+        assert (answer.status_code, answer.json()["outcome"]) == (200, "wrong")
+    late = api.post(f"/api/runs/{run_id}/wrong", json=said, headers=second)
+    assert (late.status_code, "dana said so before you" in late.json()["error"]) == (409, True)
+    other = api.post(f"/api/runs/{seeds.run()}/wrong", json=said)
+    assert other.status_code == 404
+    (found,) = api.get(f"/api/runs/{run_id}").json()["assessments"]
+    assert {name: found[name] for name in ("assessment_id", "stage", "confidence", "outcome")} == {
+        "assessment_id": stated, "stage": "classify", "confidence": 0.93, "outcome": "wrong",
+    }  # fmt: skip
+    assert (found["wrong_by"], found["wrong_reason"]) == ("dana", "A break-in.")
+
+
+def test_calibration_gives_each_stage_its_bins(api: TestClient, seeds: Seeds) -> None:
+    seeds.stated(seeds.run(), "classify", 0.93, "other", "dana")
+    found = api.get("/api/calibration?agent=fleet-ops&since=2026-01-01").json()
+    assert found["since"] == "2026-01-01T00:00:00+00:00"
+    (stage,) = found["stages"]
+    assert (stage["agent"], stage["stage"], stage["cases"]) == ("fleet-ops", "classify", 1)
+    (sure,) = [each for each in stage["bins"] if each["outcomes"]["rejected"]]
+    assert (sure["from"], sure["to"]) == (0.9, 0.95)
+    assert sure["threshold"]["lets_pass"] == {
+        "hits": 1, "cases": 1, "rate": 1.0, "low": 0.2065, "high": 1.0,
+    }  # fmt: skip
+    assert api.get("/api/calibration?since=2090-01-01T00:00:00Z").json()["stages"] == []
+    assert api.get("/api/calibration?agent=nobody").json()["stages"] == []
+    assert api.get("/api/calibration?since=yesterday").status_code == 422
+
+
 def test_an_approval_has_what_a_decision_needs(api: TestClient, seeds: Seeds) -> None:
     held = seeds.held(preview={"Rows": 3})
     found = api.get(f"/api/approvals/{held.approval_id}").json()
@@ -392,11 +428,13 @@ def test_the_openapi_document_describes_the_contract(api: TestClient) -> None:
         "/api/runs/{run_id}",
         "/api/runs/{run_id}/cancel",
         "/api/runs/{run_id}/rollback",
+        "/api/runs/{run_id}/wrong",
         "/api/approvals",
         "/api/approvals/{approval_id}",
         "/api/approvals/{approval_id}/decisions",
         "/api/grants",
         "/api/grants/{grant_id}/revoke",
+        "/api/calibration",
         "/api/tools",
         "/api/policies",
         "/api/audit",

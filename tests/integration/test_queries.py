@@ -116,7 +116,7 @@ def test_one_run_and_one_approval_take_a_fixed_number_of_statements(
         held = seeds.held(run_id)
     with database.begin() as conn, counted(database) as statements:
         queries.get_run(conn, tenant="default", run_id=run_id)
-    assert len(statements) == 6
+    assert len(statements) == 7
     with database.begin() as conn, counted(database) as statements:
         queries.get_approval(conn, tenant="default", approval_id=held.approval_id)
     assert len(statements) == 8

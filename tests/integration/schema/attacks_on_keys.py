@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attack import Constraint, Guard, Index, attacks
+from attacks_on_assessments import assessment
 from attacks_on_replies import asked
 from attacks_on_rollbacks import allowed
 from bystanders import bystanders, stored
@@ -50,6 +51,7 @@ KEYS: dict[str, tuple[Guard, ...]] = {
     "replies": _key("replies"),
     "tenant_limits": _key("tenant_limits"),
     "tenant_days": _key("tenant_days"),
+    "assessments": _key("assessments", Constraint("assessments", "stated_once")),
     "grants": _key("grants"),
     "rollbacks": _key("rollbacks", Index("rollbacks_one_at_a_time")),
     "undos": _key(
@@ -99,6 +101,7 @@ _BORN: dict[str, Callable[[Rows], UUID]] = {
     "rollbacks": lambda rows: rows.rollback(),
     "undos": allowed,
     "replies": asked,
+    "assessments": assessment,
     "grants": lambda rows: rows.grant(),
 }
 """Rows that have a life cycle are refused in the middle of it, whatever their key."""

@@ -169,15 +169,16 @@ _REST = _FAMILY[1:]
     {
         "audit_log": _truncating("audit_log"),
         "decisions": _truncating("decisions"),
-        "runs": _truncating(*_FAMILY),
+        "runs": _truncating(*_FAMILY, "assessments"),
         "calls": _truncating("calls", *_REST),
         "approvals": _truncating("approvals", *_REST),
         "policies": _truncating("policies", *_REST),
         "grants": _truncating("grants", *_REST),
-        "workers": _truncating(*_FAMILY),
+        "workers": _truncating(*_FAMILY, "assessments"),
         "reviewers": _truncating("decisions", *_REST),
         "rollbacks": _truncating("rollbacks", "undos"),
         "undos": _truncating("undos"),
+        "assessments": _truncating("assessments"),
     }
 )
 def what_is_kept_cannot_be_truncated(rows: Rows, table: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import attacks_on_approvals
+import attacks_on_assessments
 import attacks_on_calls
 import attacks_on_decisions
 import attacks_on_grants
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     attacks_on_approvals,
+    attacks_on_assessments,
     attacks_on_calls,
     attacks_on_decisions,
     attacks_on_grants,

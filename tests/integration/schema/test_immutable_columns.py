@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attacks_on_approvals
+import attacks_on_assessments
 import attacks_on_calls
 import attacks_on_grants
 import attacks_on_replies
@@ -34,6 +35,12 @@ CHANGES = {
     # one more use; and its end by a person
     "grants": {"uses", "revoked_at", "revoked_by"},
     "approvals": {"state", "closed_at", "closed_by", "close_reason"},
+    "assessments": {
+        # stated anew by a task that runs again, until somebody said something of it
+        *("confidence", "value_digest"),
+        # once
+        *("taken_digest", "taken_by", "wrong_at", "wrong_by", "wrong_reason"),
+    },
     # forgotten once the run's state holds it; counted in its tenant's day
     "replies": {"ns", "key", "ordinal", "content", "is_folded"},
     "runs": {
@@ -53,6 +60,7 @@ PROVEN = {
     "calls": attacks_on_calls.what_a_call_is_cannot_change,
     "grants": attacks_on_grants.what_was_granted_cannot_change,
     "approvals": attacks_on_approvals.what_is_asked_cannot_change,
+    "assessments": attacks_on_assessments.whose_assessment_it_is_cannot_change,
     "replies": attacks_on_replies.what_a_reply_cost_cannot_change,
     "runs": attacks_on_runs.what_was_asked_of_a_run_cannot_change,
 }

@@ -11,6 +11,7 @@ from ..tools.gated import CallContext, Happened
 from ..tools.vault import open_vault
 from .hooks import HookFailed, ask_hook
 from .judgement import public
+from .leaving import packed
 
 if TYPE_CHECKING:
     from ..tools.gated import Ask
@@ -45,7 +46,10 @@ def verify(ask: Ask, call: Call) -> Finding | None:
         answer = ask_hook(hook, args, call=serves)
     except (HookFailed, ValidationError) as error:
         return Unknown(f"Its verify function failed: {error}.")
-    return read_answer(answer)
+    found = read_answer(answer)
+    if isinstance(found, Happened) and found.result is not None:
+        return Happened(packed(ask, found.result))
+    return found
 
 
 def read_answer(answer: Any) -> Finding:

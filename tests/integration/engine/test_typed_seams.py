@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from interlock import Agent, gate, tool
-from interlock.tools import ToolDeclarationError
+from interlock.tools import Happened, ToolDeclarationError
 from langchain_core.tools import StructuredTool
 from pydantic import BaseModel
 
@@ -79,6 +79,60 @@ def test_a_result_that_fits_is_stored_as_the_type_has_it(lab: Lab, result: Any) 
     (status, text), call = said(lab, finder(lab, result))
     assert (status, text) == ("success", '{"booking_id": "B-1", "amount_cents": 1200}')
     assert call["result_type"] == "json"
+
+
+def test_a_result_from_the_journal_is_held_to_its_type_as_well(lab: Lab) -> None:
+    find = finder(lab, {"id": "B-1"})
+    heard: list[tuple[str, str]] = []
+
+    @tool(effect="irreversible")
+    def refund(booking_id: str) -> str:
+        """Refund a booking."""
+        lab.effects.append(f"refunded {booking_id}")
+        return booking_id
+
+    async def work(_: Any) -> dict[str, Any]:
+        message = await find.ainvoke(ask("find", {"name": "b"}, "c1"))
+        heard.append((message.status, message.content))
+        await refund.ainvoke(ask("refund", {"booking_id": "B-1"}, "c2"))
+        return {}
+
+    agent = Agent("a", graph=one_node(work), tools=[find, refund])
+    lab.work(agent)
+    run_id = lab.start(agent)
+    lab.decide(lab.pending(run_id)[0])
+    assert lab.ended(run_id)["exit"] == "completed"
+    assert lab.effects == ["b", "refunded B-1"]
+    assert len(heard) == 2
+    assert heard[0] == heard[1]
+    assert heard[1][0] == "error"
+    assert heard[1][1].startswith("find declares Booking and gave {'id': 'B-1'}: booking_id: Fie")
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "says"),
+    [
+        (
+            Booking(booking_id="B-1", amount_cents=1200),
+            "success",
+            '{"booking_id": "B-1", "amount_cents": 1200}',
+        ),
+        ({"id": "B-1"}, "error", "find declares Booking and gave {'id': 'B-1'}: booking_id: Field"),
+    ],
+)
+def test_what_verify_found_is_held_to_the_type_as_well(
+    lab: Lab, found: Any, status: str, says: str
+) -> None:
+    @tool(effect="irreversible", returns=Booking, verify=lambda **_: Happened(found))
+    def find(name: str) -> Any:
+        """Book it."""
+        lab.effects.append(name)
+        raise TimeoutError("no answer")
+
+    (heard, text), call = said(lab, find)
+    assert (heard, text.startswith(says)) == (status, True)
+    assert call["state"] == "succeeded"
+    assert lab.effects == ["b"]
 
 
 def test_a_tool_with_an_artifact_declares_no_result() -> None:

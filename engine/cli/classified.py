@@ -110,12 +110,13 @@ def _classify(row: Mapping[str, Any]) -> Classification:
     kind = row.get("kind")
     if kind == "tool":
         return _tool(row)
-    if not isinstance(kind, str) or kind not in _CALLS:
+    if not isinstance(kind, str) or kind not in {"sql", *_CALLS}:
         raise BadRow("The row's kind is none of sql, shell, http and tool.")
     call = row.get("call")
     if not isinstance(call, str):
         raise BadRow("The row has no call that is a text.")
-    return _CALLS[kind](call).sending_to(())
+    found = _sql(call, row) if kind == "sql" else _CALLS[kind](call)
+    return found.sending_to(())
 
 
 def _http(call: str) -> Classification:
@@ -125,10 +126,13 @@ def _http(call: str) -> Classification:
     return classify_http(method, target.strip())
 
 
-def _sql(call: str) -> Classification:
-    from ...tools.classify.sql import classify_sql
+def _sql(call: str, row: Mapping[str, Any]) -> Classification:
+    from ...tools.classify.sql import ANYWHERE, classify_sql
 
-    return classify_sql(call)
+    dialect = row.get("dialect", ANYWHERE)
+    if not isinstance(dialect, str):
+        raise BadRow("The row's dialect is no text.")
+    return classify_sql(call, dialect=dialect)
 
 
 def _shell(call: str) -> Classification:
@@ -139,7 +143,6 @@ def _shell(call: str) -> Classification:
 
 _CALLS: Mapping[str, Callable[[str], Classification]] = {
     "http": _http,
-    "sql": _sql,
     "shell": _shell,
 }
 

@@ -53,8 +53,9 @@ def classify(
     """Say what the tools of agents do, how that is known, and what to declare.
 
     With --jsonl, rows are judged under the default policy, each answered in its turn:
-    {"kind": "sql"|"shell"|"http", "call": "..."}, an HTTP call as METHOD /path, or
-    {"kind": "tool", "name", "description", "params": [...], "annotations"?, "trusted"?, "args"?}.
+    {"kind": "sql"|"shell"|"http", "call": "..."}, an HTTP call as METHOD /path, SQL with its
+    "dialect" where it is known, or {"kind": "tool", "name", "description", "params": [...],
+    "annotations"?, "trusted"?, "args"?}.
     A row that cannot be read counts as irreversible, and the exit code is then 1.
     """
     if bool(agents) == bool(jsonl):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 READS = [
     {"kind": "sql", "call": "select 1"},
+    {"kind": "sql", "call": "select top 1 [a] from t"},
+    {"kind": "sql", "call": "pragma table_info(t)", "dialect": "sqlite"},
     {"kind": "shell", "call": "ls -l"},
     {"kind": "tool", "name": "run_sql", "params": ["sql"], "args": {"sql": "select 1"}},
     {"kind": "http", "call": "GET /users"},
@@ -34,6 +36,9 @@ READS = [
 ]
 HELD = [
     {"kind": "sql", "call": "drop table t"},
+    {"kind": "sql", "call": "select s.nextval from dual"},
+    {"kind": "sql", "call": "pragma table_info(t)", "dialect": "postgres"},
+    {"kind": "sql", "call": "select 1", "dialect": "klingon"},
     {"kind": "shell", "call": "rm -r x"},
     {"kind": "tool", "name": "run_sql", "params": ["sql"]},
     {"kind": "tool", "name": "run_sql", "params": ["sql"], "args": {"sql": "drop table t"}},
@@ -57,6 +62,7 @@ BAD = [
     b"null",
     b'{"kind": "http"}',
     b'{"kind": "http", "call": 7}',
+    b'{"kind": "sql", "call": "select 1", "dialect": 7}',
     b'{"kind": "http", "call": "GET"}',
     b'{"kind": "HTTP", "call": "GET /x"}',
     b'{"kind": ["http"], "call": "GET /x"}',

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...effect import Classification, Effect, Source
+from .anywhere import classify_anywhere
 from .dialects import DIALECTS, find_dialect
-from .scanner import Unsure, scan
-from .statements import judge
+from .texts import irreversible, judge_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from ...effect import EffectRule
-    from .scanner import Token
+    from ...effect import Classification, EffectRule
 
 __all__ = ["by_sql", "classify_sql"]
 
-_GRAVITY = list(Effect)
+ANYWHERE = "any"
+"""The dialect of a server that is not known."""
 
 
 def classify_sql(
@@ -30,31 +29,16 @@ def classify_sql(
     Args:
         statement: the text, as it is sent to the server.
         dialect: `postgres`, `mysql`, `sqlite`, `tsql`, `bigquery`, `snowflake`, `duckdb` or
-            `oracle`, or SQLAlchemy's name for one of them.
+            `oracle`, or SQLAlchemy's name for one of them; `any` where the server is not known.
         transactional: the text runs in a transaction of its own that can be rolled back; what a
             rollback undoes is reversible then.
     """
+    if dialect == ANYWHERE:
+        return classify_anywhere(statement)
     known = find_dialect(dialect)
     if known is None:
-        return _irreversible("sql-dialect", f"The dialect `{dialect}` is not known.")
-    try:
-        statements = list(_statements(scan(statement, known)))
-    except Unsure as doubt:
-        return _irreversible(doubt.rule, str(doubt))
-    if not statements:
-        return _irreversible("sql-empty", "The text holds no statement.")
-    # a setting may change what the statements behind it mean
-    sets = len(statements) > 1 and any(first.is_word("set", "reset") for first, *_ in statements)
-    judged = [
-        judge(
-            tokens,
-            statement[tokens[0].start : tokens[-1].end],
-            known,
-            transactional=transactional and not sets,
-        )
-        for tokens in statements
-    ]
-    return max(judged, key=lambda answer: _GRAVITY.index(answer.effect))
+        return irreversible("sql-dialect", f"The dialect `{dialect}` is not known.")
+    return judge_text(statement, known, transactional=transactional)
 
 
 def by_sql(argument: str, *, dialect: str = "postgres", transactional: bool = False) -> EffectRule:
@@ -63,32 +47,15 @@ def by_sql(argument: str, *, dialect: str = "postgres", transactional: bool = Fa
     Raises:
         ValueError: the dialect is not known.
     """
-    if find_dialect(dialect) is None:
+    if dialect != ANYWHERE and find_dialect(dialect) is None:
         raise ValueError(f"The dialect '{dialect}' is not known. Known are: {', '.join(DIALECTS)}.")
 
     def rule(args: Mapping[str, Any]) -> Classification:
         statement = args.get(argument)
         if not isinstance(statement, str):
-            return _irreversible("sql-missing", f"The argument `{argument}` holds no statement.")
+            return irreversible("sql-missing", f"The argument `{argument}` holds no statement.")
         return classify_sql(statement, dialect=dialect, transactional=transactional)
 
     undone = ", in a transaction" if transactional else ""
     rule.__name__ = rule.__qualname__ = f"by_sql({argument}, {dialect}{undone})"
     return rule
-
-
-def _statements(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """The statements of a text; a semicolon in brackets parts nothing."""
-    depth, start = 0, 0
-    for at, token in enumerate(tokens):
-        depth += token.is_mark("(") - token.is_mark(")")
-        if depth == 0 and token.is_mark(";"):
-            if at > start:
-                yield tokens[start:at]
-            start = at + 1
-    if start < len(tokens):
-        yield tokens[start:]
-
-
-def _irreversible(rule: str, evidence: str) -> Classification:
-    return Classification(Effect.IRREVERSIBLE, Source.INFERRED, rule, (evidence,))

@@ -14,6 +14,7 @@ from .words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from importlib.resources.abc import Traversable
 
     from .dialects import Dialect
     from .scanner import Token
@@ -28,11 +29,15 @@ _GRAMMAR = SPECIAL_FORMS | words(
 )
 # Words that are grammar only behind certain others, and could else be somebody's function.
 _GRAMMAR_BEHIND = {
+    "against": frozenset({")"}),
+    "apply": frozenset({"cross", "outer"}),
     "by": frozenset({"order", "group", "partition"}),
     "conflict": frozenset({"on"}),
+    "exclude": frozenset({"*"}),
     "filter": frozenset({")"}),
     "for": frozenset({"collation"}),
     "group": frozenset({"within"}),
+    "index": frozenset({"use", "force", "ignore"}),
     "key": frozenset({"primary", "foreign"}),
     "materialized": frozenset({"as", "not"}),
     "over": frozenset({")", "nulls"}),
@@ -44,6 +49,8 @@ _GRAMMAR_BEHIND = {
     "set": frozenset({"update"}),
     "zone": frozenset({"time"}),
 }
+# Words that are grammar right behind a table, where no function can stand.
+_BEHIND_A_TABLE = frozenset({"at", "before", "pivot", "sample", "unpivot"})
 # Words that no function can be called by in these dialects; most are types within CONVERT.
 _RESERVED = {
     "mysql": words("binary char datetime decimal float time"),
@@ -51,6 +58,11 @@ _RESERVED = {
         "binary char datetime decimal float nvarchar numeric option top varbinary varchar"
     ),
 }
+# Behind these words and marks a value begins.
+_BEFORE_A_VALUE = words(
+    "select distinct all by and or not when then else where on having as in case from join top"
+    " between like is exists any some using , ( [ . ; :"
+)
 # Words behind which a name and a bracket make something and call nothing.
 _MAKERS = frozenset({"into", "table", "exists", "references", "view", "copy", "update"})
 _OWN_SCHEMA = {"postgres": "pg_catalog"}
@@ -101,7 +113,7 @@ def unknown_calls(tokens: Sequence[Token], dialect: Dialect) -> list[Call]:
 
 def is_pure(name: str, dialect: Dialect) -> bool:
     """Whether the function with this name, and no schema of its own, has no side effects."""
-    if name in pure_functions(dialect.name):
+    if name in (borrowed_functions() if dialect.borrows else pure_functions(dialect.name)):
         return True
     return dialect.is_postgres and (name in _READ_BY_TYPE_NAME or name in _CONVERTING_TYPES)
 
@@ -111,9 +123,20 @@ def pure_functions(dialect: str) -> frozenset[str]:
     """The names of a dialect's own functions that have no side effects."""
     folder = files(__package__) / "functions"
     lists = ("postgres", "postgres_volatile") if dialect == "postgres" else ("common", dialect)
-    texts = [(folder / f"{name}.txt").read_text(encoding="utf-8") for name in lists]
-    lines = (line for text in texts for line in text.splitlines() if not line.startswith("#"))
-    return frozenset(word for line in lines for word in line.split())
+    return frozenset(word for name in lists for word in _listed(folder / f"{name}.txt"))
+
+
+@lru_cache
+def borrowed_functions() -> frozenset[str]:
+    """The names of all dialects' own functions that have no side effects."""
+    listed = [file for file in (files(__package__) / "functions").iterdir() if file.is_file()]
+    return frozenset(word for file in listed for word in _listed(file))
+
+
+def _listed(file: Traversable) -> Iterator[str]:
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            yield from line.split()
 
 
 def doubt(call: Call) -> Unsure:
@@ -166,7 +189,15 @@ def _is_grammar(tokens: Sequence[Token], at: int, dialect: Dialect) -> bool:
         if _is_interval_field(tokens, at) or _is_named_operator(tokens, at):
             return True
         return before == "::" and end_of_type(tokens, at) is not None
-    return before == "::" or token.value in _RESERVED.get(dialect.name, ())
+    behind_table = token.value in _BEHIND_A_TABLE and ends_value(tokens[at - 1])
+    return behind_table or before == "::" or token.value in _RESERVED.get(dialect.name, ())
+
+
+def ends_value(token: Token) -> bool:
+    """Whether a value or a name may end with this piece."""
+    if token.kind in {Kind.WORD, Kind.MARK}:
+        return token.value not in _BEFORE_A_VALUE
+    return token.kind is not Kind.OPERATOR
 
 
 def _is_interval_field(tokens: Sequence[Token], at: int) -> bool:
@@ -182,6 +213,8 @@ def _stands_as_grammar(tokens: Sequence[Token], at: int) -> bool:
     if tokens[at].value == "conflict":
         end = closing(tokens, at + 1)
         return end + 1 < len(tokens) and tokens[end + 1].is_word("do")
+    if tokens[at].value == "exclude":  # behind the star of a list, not that of a product
+        return tokens[at - 2].is_word("select", "distinct") or tokens[at - 2].is_mark(",", ".")
     if tokens[at].value == "materialized" and tokens[at - 1].is_word("not"):
         return tokens[at - 2].is_word("as")
     return not _is_behind_distinct_on(tokens, at)

@@ -37,6 +37,7 @@ class Dialect:
         nested_comments: whether a comment surely may hold a comment.
         placeholders: a pattern of what stands for a value that is bound.
         forbidden: words that no reading statement needs to hold.
+        borrows: whether the other dialects' functions count as its own.
         undoes: the first words of statements that a rollback undoes.
     """
 
@@ -50,6 +51,7 @@ class Dialect:
     nested_comments: bool = False
     placeholders: str = r"\?"
     forbidden: frozenset[str] = _FORBIDDEN
+    borrows: bool = False
     undoes: frozenset[str] = field(default=frozenset())
 
     @property

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 # By name, so that a class of a later sqlglot is unknown until somebody has looked at it.
 _READING = words(
-    "Alias All Any AtTimeZone Between Boolean Bracket CTE Column ColumnDef Cube DataType"
-    " DataTypeParam Distinct Except Fetch Filter ForClause From Group GroupingSets Having"
-    " Identifier IgnoreNulls In Intersect Interval IntervalSpan JSON JSONPath JSONPathKey"
-    " JSONPathRoot Join Lateral Limit LimitOptions Literal Null ObjectIdentifier Offset Order"
-    " Ordered PivotAlias Placeholder PseudoType Qualify QueryOption RecursiveWithSearch"
-    " RespectNulls Rollup Select Slice Star Subquery Table TableAlias TableSample Tuple Union"
-    " Values Var Variadic Where Window WindowSpec With WithOperator WithTableHint WithinGroup"
+    "Alias All Any AtTimeZone Between Boolean Bracket CTE Cluster Column ColumnDef Connect Cube"
+    " DataType DataTypeParam Distinct Distribute Except Fetch Filter Final ForClause From Group"
+    " GroupingSets Having HistoricalData Identifier IgnoreNulls In IndexTableHint Intersect"
+    " Interval IntervalSpan JSON JSONPath JSONPathKey JSONPathRoot Join Kwarg Lambda Lateral"
+    " Limit LimitOptions Literal Null ObjectIdentifier Offset Order Ordered Pivot PivotAlias"
+    " PivotAny Placeholder PreWhere Prior PropertyEQ PseudoType Qualify QueryOption"
+    " RecursiveWithSearch RespectNulls Rollup Select Slice Sort Star Subquery Table TableAlias"
+    " TableSample Tuple Union UnpivotColumns Values Var Variadic Version Where Window WindowSpec"
+    " With WithOperator WithTableHint WithinGroup"
 )
 _QUERIES = ("Select", "Union", "Intersect", "Except", "Values", "Subquery")
 # What sqlglot takes for functions and the servers do not.

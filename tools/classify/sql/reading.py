@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from .scanner import Token
 
 QUERY_WORDS = frozenset({"select", "with", "values", "table"})
-_LOCKING = ("update", "share", "key", "no")
+LOCKING = ("update", "share", "key", "no")
 _SEQUENCE_NAMES = frozenset({"nextval", "currval"})
 _FILES = frozenset({"csv", "tsv", "parquet", "json", "jsonl", "ndjson", "xlsx", "gz", "zst", "db"})
 
 
-def begins_query(tokens: Sequence[Token]) -> bool:
+def begins_query(tokens: Sequence[Token], dialect: Dialect | None = None) -> bool:
     """Whether a statement begins as a query does, behind any opening brackets."""
     first = next((token for token in tokens if not token.is_mark("(")), None)
-    return first is not None and first.is_word(*QUERY_WORDS)
+    starts = {*QUERY_WORDS, "from"} if dialect and dialect.name == "duckdb" else QUERY_WORDS
+    return first is not None and first.is_word(*starts)
 
 
 def check_query(tokens: Sequence[Token], dialect: Dialect) -> None:
@@ -34,7 +35,7 @@ def check_query(tokens: Sequence[Token], dialect: Dialect) -> None:
     Raises:
         Unsure: it does not, or that is not sure.
     """
-    if not begins_query(tokens):
+    if not begins_query(tokens, dialect):
         raise Unsure("It does not begin as a query does.", "sql-not-a-query")
     _check_words(tokens, dialect)
     unknown = unknown_calls(tokens, dialect)
@@ -65,16 +66,23 @@ def check_planned(tokens: Sequence[Token], dialect: Dialect) -> None:
 def _check_words(tokens: Sequence[Token], dialect: Dialect) -> None:
     for at, token in enumerate(tokens):
         following = tokens[at + 1] if at + 1 < len(tokens) else None
-        if token.is_word("for") and following is not None and following.is_word(*_LOCKING):
+        if token.is_word("for") and following is not None and following.is_word(*LOCKING):
             raise Unsure("It locks the rows that it reads.", "sql-lock")
         if token.kind is Kind.WORD and token.value in dialect.forbidden:
             raise _doubt_of_word(token.value, following)
         if token.kind is Kind.STRING and following is not None and following.is_mark("("):
             raise Unsure("A string stands where a function's name would.")
-        if token.is_word("next") and following is not None and following.is_word("value"):
+        if following is not None and moves_sequence(token, following):
             raise Unsure("It moves a sequence on, which no rollback undoes.", "sql-function-acts")
         if not dialect.is_postgres:
             _check_foreign(tokens, at, dialect)
+
+
+def moves_sequence(first: Token, second: Token) -> bool:
+    """Whether two pieces are `NEXT VALUE FOR`, or a sequence's `.NEXTVAL`."""
+    if first.is_word("next") and second.is_word("value"):
+        return True
+    return first.is_mark(".") and second.value.lower() in _SEQUENCE_NAMES
 
 
 def _doubt_of_word(word: str, following: Token | None) -> Unsure:
@@ -90,15 +98,15 @@ def _check_foreign(tokens: Sequence[Token], at: int, dialect: Dialect) -> None:
         raise Unsure("It sets a variable of the session.", "sql-session-setting")
     if before is None:
         return
-    if before.is_mark(".") and token.value.lower() in _SEQUENCE_NAMES:
-        raise Unsure("It moves a sequence on, which no rollback undoes.", "sql-function-acts")
     is_string = before.is_word("from", "join", "table") and token.kind is Kind.STRING
-    if is_string or (dialect.name == "duckdb" and _names_file(token, before)):
+    if is_string or names_file(before, token, dialect):
         raise Unsure("It reads a file or an address.", "sql-reads-file")
 
 
-def _names_file(token: Token, before: Token) -> bool:
+def names_file(before: Token, token: Token, dialect: Dialect) -> bool:
     """Whether DuckDB may take a name for that of a file."""
+    if dialect.name != "duckdb":
+        return False
     if token.kind is Kind.QUOTED:
         return not token.value.isidentifier()
     return before.is_mark(".") and token.is_word(*_FILES)

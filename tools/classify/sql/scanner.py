@@ -53,6 +53,10 @@ class Unsure(ValueError):
         self.rule = rule
 
 
+class Ambiguous(Unsure):
+    """Two servers, or two settings of one, part the text in two ways."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A piece of a statement: `value` is a word in small letters, or what the quotes hold."""
@@ -170,7 +174,7 @@ def _quoted(text: str, start: int, dialect: Dialect, *, escapes: bool) -> Token:
     if opening == "[" and "]]" in body:
         raise Unsure("A name in brackets holds a bracket.")
     if dialect.name == "bigquery" and text[start : start + 3] == opening * 3:
-        raise Unsure("A string has three quotes at its beginning.")
+        raise Ambiguous("A string has three quotes at its beginning.")
     return Token(kind, body, start, end)
 
 
@@ -184,7 +188,7 @@ def _end_of_quoted(text: str, at: int, closing: str, *, escapes: bool) -> int:
     if text[end : end + 1] != closing:
         raise Unsure("A quote is not closed.")
     if not escapes and escaped.end() != end:
-        raise Unsure(
+        raise Ambiguous(
             "A backslash stands before a quote: whether the string ends there is a setting."
         )
     return end + 1
@@ -212,12 +216,12 @@ def _postgres_operator(found: str) -> str:
 
 def _check_line(comment: str) -> None:
     if _OTHER_LINE_ENDS.search(comment):
-        raise Unsure("A comment holds a character at which some servers end it.")
+        raise Ambiguous("A comment holds a character at which some servers end it.")
 
 
 def _end_of_comment(text: str, start: int, dialect: Dialect) -> int:
     if dialect.name == "mysql" and re.match(r"/\*(?:!|M!|\+)", text[start : start + 4]):
-        raise Unsure("A comment holds something that MySQL executes.")
+        raise Ambiguous("A comment holds something that MySQL executes.")
     depth, at = 0, start
     while mark := _COMMENT_MARK.search(text, at):
         depth += 1 if mark.group() == "/*" else -1
@@ -225,7 +229,7 @@ def _end_of_comment(text: str, start: int, dialect: Dialect) -> int:
         if depth == 0:
             return at
         if depth > 1 and not dialect.nested_comments:
-            raise Unsure("A comment holds the beginning of another.")
+            raise Ambiguous("A comment holds the beginning of another.")
     raise Unsure("A comment is not closed.")
 
 

@@ -128,7 +128,9 @@ def _with_plain_operators(tokens: Sequence[Token]) -> list[Token]:
     return plain
 
 
-def _without_typed_literals(tokens: Sequence[Token]) -> list[Token]:
+def _without_typed_literals(
+    tokens: Sequence[Token], besides: frozenset[str] = frozenset()
+) -> list[Token]:
     """`jsonb '{}'` is a string to sqlglot."""
     plain: list[Token] = []
     at = 0
@@ -145,18 +147,31 @@ def _without_typed_literals(tokens: Sequence[Token]) -> list[Token]:
         if follows_string and (token.kind is Kind.STRING or token.is_word("uescape")):
             continue
         if token.kind is Kind.STRING and plain:
-            _check_before_string(plain)
+            _check_before_string(plain, besides)
         plain.append(token)
     return plain
 
 
-def _check_before_string(tokens: Sequence[Token]) -> None:
+def check_typed_literals(tokens: Sequence[Token], besides: frozenset[str]) -> None:
+    """Check that no string is made a value of a type that is not built in.
+
+    Args:
+        tokens: a statement.
+        besides: other words that may stand before a string.
+
+    Raises:
+        Unsure: one is.
+    """
+    _without_typed_literals(tokens, besides)
+
+
+def _check_before_string(tokens: Sequence[Token], besides: frozenset[str]) -> None:
     before = tokens[-1]
     known = before.kind is not Kind.QUOTED and not before.is_mark(")")
     if before.kind is Kind.WORD:
         second = tokens[-2] if len(tokens) > 1 else before
         known = (
-            before.value in _BEFORE_STRING
+            before.value in _BEFORE_STRING | besides
             or (before.value == "zone" and second.is_word("time"))
             or (before.value == "escape" and second.kind in _AFTER_VALUE)
         )

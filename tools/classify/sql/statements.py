@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ...effect import Classification, Effect, Source
 from .calls import closing
-from .reading import begins_query, check_planned, check_query
+from .reading import QUERY_WORDS, begins_query, check_planned, check_query, names_file
 from .scanner import Kind, Unsure
 from .words import words
 from .writes import judge_write
@@ -21,6 +22,7 @@ _PLANNED = frozenset({"insert", "update", "delete", "merge"})
 _EXPLAIN_WORDS = words(
     "analyze analyse verbose costs settings generic_plan buffers serialize wal timing summary"
     " memory format on off true false none text binary json xml yaml tree traditional"
+    " extended formatted partitions"
 )
 _ON = frozenset({"analyze", "analyse"})
 _SHOWING = frozenset({"postgres", "mysql", "snowflake", "duckdb"})
@@ -48,7 +50,7 @@ def judge(
 
 
 def _read(tokens: Sequence[Token], dialect: Dialect) -> Classification:
-    if begins_query(tokens):
+    if begins_query(tokens, dialect):
         check_query(tokens, dialect)
         return _reading(
             "sql-query", "It is one query, and all that it calls is known to only read."
@@ -64,7 +66,7 @@ def _reading(rule: str, evidence: str) -> Classification:
 
 
 def _explain(tokens: Sequence[Token], dialect: Dialect) -> Classification:
-    runs, inner = _explained(tokens)
+    runs, inner = explained(tokens)
     only_plans = dialect.is_postgres and not runs
     if only_plans and len(inner) > 1 and inner[0].is_word("execute"):
         check_planned(inner[2:], dialect)  # behind the prepared statement's name
@@ -85,7 +87,7 @@ def _explain(tokens: Sequence[Token], dialect: Dialect) -> Classification:
     )
 
 
-def _explained(tokens: Sequence[Token]) -> tuple[bool, Sequence[Token]]:
+def explained(tokens: Sequence[Token]) -> tuple[bool, Sequence[Token]]:
     """Whether the explained statement runs, and its tokens."""
     if tokens[1:2] and tokens[1].is_mark("(") and not begins_query(tokens[1:]):
         end = next((at for at, token in enumerate(tokens) if token.is_mark(")")), len(tokens))
@@ -114,11 +116,17 @@ def _is_on(options: Sequence[Token]) -> bool:
 
 
 def _show(tokens: Sequence[Token], dialect: Dialect) -> Classification:
-    named = (Kind.WORD, Kind.QUOTED, Kind.STRING)
-    plain = all(token.kind in named or token.is_mark(".") for token in tokens[1:])
+    plain = all(_is_shown(token) for token in tokens[1:])
     if dialect.name not in _SHOWING or not plain or len(tokens) == 1:
         raise Unsure("It shows more than a name.", "sql-not-a-query")
     return _reading("sql-show", "It shows what is set or what there is.")
+
+
+def _is_shown(token: Token) -> bool:
+    """Whether it may be a part of what is shown; without brackets nothing is called."""
+    named = (Kind.WORD, Kind.QUOTED, Kind.STRING, Kind.NUMBER, Kind.PLACEHOLDER)
+    compares = token.kind is Kind.OPERATOR and token.value in {"=", "@"}
+    return token.kind in named or compares or token.is_mark(".", ",")
 
 
 def _describe(tokens: Sequence[Token], dialect: Dialect) -> Classification:
@@ -127,9 +135,16 @@ def _describe(tokens: Sequence[Token], dialect: Dialect) -> Classification:
     named = (Kind.WORD, Kind.QUOTED)
     plain = all(token.kind in named or token.is_mark(".") for token in tokens[1:])
     writes = any(token.kind is Kind.WORD and token.value in dialect.forbidden for token in tokens)
+    plain = plain and not any(names_file(*pair, dialect) for pair in pairwise(tokens))
     if dialect.name not in _DESCRIBING or not plain or writes:
         raise Unsure("It describes more than a name.", "sql-not-a-query")
     return _reading("sql-show", "It describes a table.")
+
+
+def _summarize(tokens: Sequence[Token], dialect: Dialect) -> Classification:
+    if dialect.name != "duckdb" or begins_query(tokens[1:]):
+        raise Unsure("It does not begin as a statement that reads.", "sql-not-a-query")
+    return _describe(tokens, dialect)
 
 
 def _copy(tokens: Sequence[Token], dialect: Dialect) -> Classification:
@@ -169,6 +184,9 @@ _CHECKS: dict[str, Callable[[Sequence[Token], Dialect], Classification]] = {
     "show": _show,
     "describe": _describe,
     "desc": _describe,
+    "summarize": _summarize,
     "copy": _copy,
     "pragma": _pragma,
 }
+STARTS_READING = QUERY_WORDS | _CHECKS.keys() | {"from"}
+"""The first words of what may read, in one dialect or another."""

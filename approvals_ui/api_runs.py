@@ -28,7 +28,7 @@ class RunRequest(BaseModel):
     input: Any
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
     tags: dict[str, str] | None = None
-    limits: dict[str, int] | None = None
+    limits: dict[str, int | float] | None = None
 
 
 @router.post("/runs", status_code=202)

@@ -25,7 +25,8 @@ CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 LARGEST_BODY = 1_000_000
 """Bytes; arguments of a call are far smaller, and a body is held in memory."""
-API = "/api/"
+API = ("/api/", "/metrics")
+"""How the paths begin that programs use, with a bearer token."""
 
 SIGN_IN = "/sign-in"
 """The one form without a token: there is no session yet, or a dead one. Its origin is checked."""

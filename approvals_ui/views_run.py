@@ -79,9 +79,14 @@ def line(run: RunRow, now: datetime) -> RunLine:
         state=state(run),
         asked_by=words.who(run.requested_by),
         asked=moment(run.created_at, now),
-        used=f"{words.plural(run.usage.steps, 'step')}, {words.plural(run.usage.calls, 'call')}",
+        used=_used(run),
         pending=run.pending,
     )
+
+
+def _used(run: RunRow) -> str:
+    used = f"{words.plural(run.usage.steps, 'step')}, {words.plural(run.usage.calls, 'call')}"
+    return f"{used}, {words.usd(run.spent.usd)}" if run.spent.usd else used
 
 
 def state(run: RunRow) -> Badge:
@@ -95,7 +100,8 @@ def state(run: RunRow) -> Badge:
 
 def meters(run: RunRow) -> tuple[Meter, ...]:
     """The limits that hold this run."""
-    used, allowed = run.usage, run.limits
+    used, allowed, spent = run.usage, run.limits, run.spent
+    usd = float(spent.usd)
     seconds = used.active_ms / 1000
     return (
         _count("Steps", used.steps, allowed.steps),
@@ -109,6 +115,16 @@ def meters(run: RunRow) -> tuple[Meter, ...]:
             min(seconds, allowed.seconds),
             allowed.seconds,
         ),
+        Meter(
+            "Model calls",
+            words.usd(usd),
+            words.usd(allowed.cost_usd),
+            f"{words.usd(max(allowed.cost_usd - usd, 0))} left",
+            min(usd, allowed.cost_usd),
+            allowed.cost_usd,
+        ),
+        _count("Tokens in", min(spent.tokens_in, allowed.tokens_in), allowed.tokens_in),
+        _count("Tokens out", min(spent.tokens_out, allowed.tokens_out), allowed.tokens_out),
         Meter("The same call again", f"{allowed.repeats:,}", "", "times at most", None, 1),
     )
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..engine.lifecycle import ApprovalKind, ApprovalState, CallState, Exit, RunStatus
 from ..engine.questions import QUESTIONS
 from ..tools.effect import Effect, Source
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,7 @@ EVENTS = {
     "policy.stored": Badge("Policy text stored", "lock"),
     "reviewer.added": Badge("Reviewer added", "person"),
     "reviewer.disabled": Badge("Reviewer disabled", "person"),
+    "tenant.limited": Badge("Limits of a day set", "limit"),
     "token.added": Badge("API token added", "key"),
     "token.revoked": Badge("API token revoked", "key"),
     "session.opened": Badge("Signed in", "key"),
@@ -213,6 +218,11 @@ def who(actor: str | None) -> str:
     if kind == "worker":
         return f"worker {name[-8:]}"
     return name if name and kind in {"reviewer", "agent", "operator"} else actor
+
+
+def usd(amount: Decimal | float) -> str:
+    """An amount: to the cent from a dollar up, else to a hundredth of a cent."""
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:,.4f}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

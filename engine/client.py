@@ -71,7 +71,7 @@ class Client:
         *,
         tags: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
-        limits: Mapping[str, int] | None = None,
+        limits: Mapping[str, float] | None = None,
     ) -> UUID:
         """Have a run committed to the queue and return its id.
 

@@ -14,13 +14,14 @@ from .errors import NotFound
 from .limits import Limits, Usage
 from .outcome import read_outcome
 from .paging import Page, bounded, decode, page
-from .schema import approvals, calls, grants, runs
+from .schema import approvals, calls, grants, replies, runs
+from .usage_queries import Spent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, FromClause, Row, Select
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class RunRow:
     cancel_requested_by: str | None
     limits: Limits
     usage: Usage
+    spent: Spent
     pending: int
     """Approvals of this run that wait for a person."""
 
@@ -60,7 +62,7 @@ class RunRow:
             "ended_at": iso(self.ended_at),
             "cancel_requested_at": iso(self.cancel_requested_at),
             "limits": self.limits.as_json(),
-            "usage": self.usage.as_json(),
+            "usage": self.usage.as_json() | self.spent.as_json(),
             "pending_approvals": self.pending,
         }
 
@@ -172,7 +174,27 @@ def _runs(tenant: str) -> Select[Any]:
         )
         .scalar_subquery()
     )
-    return sa.select(runs, pending.label("pending")).where(runs.c.tenant_id == tenant)
+    spent = _spent()
+    return (
+        sa.select(runs, pending.label("pending"), *spent.c)
+        .join(spent, sa.true())
+        .where(runs.c.tenant_id == tenant)
+    )
+
+
+def _spent() -> FromClause:
+    """What the replies of each run count as."""
+    counts = {
+        "spent_in": sa.func.coalesce(replies.c.input_tokens, replies.c.reserved_in),
+        "spent_out": sa.func.coalesce(replies.c.output_tokens, replies.c.reserved_out),
+        "spent_usd": sa.func.coalesce(replies.c.usd, replies.c.reserved_usd),
+    }
+    sums = [sa.func.coalesce(sa.func.sum(each), 0).label(name) for name, each in counts.items()]
+    return (
+        sa.select(*sums)
+        .where(replies.c.tenant_id == runs.c.tenant_id, replies.c.run_id == runs.c.id)
+        .lateral()
+    )
 
 
 def run_row(row: Row[Any]) -> RunRow:
@@ -193,6 +215,7 @@ def run_row(row: Row[Any]) -> RunRow:
         cancel_requested_by=row.cancel_requested_by,
         limits=Limits.of_row(row._asdict()),
         usage=Usage.of_row(row._asdict()),
+        spent=Spent(int(row.spent_in), int(row.spent_out), row.spent_usd),
         pending=row.pending,
     )
 

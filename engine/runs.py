@@ -76,7 +76,7 @@ def create_run(
     requested_by: str,
     tags: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
-    limits: Mapping[str, int] | None = None,
+    limits: Mapping[str, float] | None = None,
 ) -> RunRef:
     """Commit a run to the queue and return it; the same idempotency key returns the same run.
 

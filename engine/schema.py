@@ -208,6 +208,17 @@ undos = _table(
     error=sa.Text,
     attested_by=sa.Text,
 )
+replies = _table(
+    "replies",
+    tenant_id=sa.Text,
+    run_id=UUID,
+    input_tokens=sa.BigInteger,
+    output_tokens=sa.BigInteger,
+    reserved_in=sa.BigInteger,
+    reserved_out=sa.BigInteger,
+    reserved_usd=sa.Numeric,
+    usd=sa.Numeric,
+)
 reviewers = _table(
     "reviewers",
     tenant_id=sa.Text,

@@ -17,6 +17,7 @@ class Scripted(BaseChatModel):
     """Plays a script; no language model is asked. What it says follows from the conversation."""
 
     play: Callable[[list[BaseMessage]], AIMessage]
+    max_tokens: int | None = None
 
     @property
     def _llm_type(self) -> str:

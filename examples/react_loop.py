@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 
-from interlock import Agent, Limits, react_agent, tool
-from interlock.examples.models import Scripted, choose
+from interlock import FREE, Agent, Limits, react_agent, tool
+from interlock.examples.models import SCRIPTED, Scripted, choose
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall
 
 
@@ -37,4 +37,5 @@ agent = Agent(
     ),
     tools=[find_flight],
     limits=Limits(steps=60, calls=8, repeats=3),
+    prices={SCRIPTED: FREE},
 )

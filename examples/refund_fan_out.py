@@ -13,10 +13,10 @@ import json
 import os
 from typing import Any, Literal
 
-from interlock import Agent, Assessment, Limits, fan_out, tool
+from interlock import FREE, Agent, Assessment, Limits, fan_out, tool
 from interlock.engine.patterns import majority, veto
 from interlock.engine.patterns.parallel import FanOutState  # noqa: TC002 - LangGraph reads it
-from interlock.examples.models import Scripted, choose
+from interlock.examples.models import SCRIPTED, Scripted, choose
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.graph import END, StateGraph
 from pydantic import BaseModel
@@ -108,4 +108,10 @@ def build() -> StateGraph[Any, Any, Any, Any]:
     return graph
 
 
-agent = Agent("refunds", graph=build, tools=[refund], limits=Limits(steps=20, calls=10))
+agent = Agent(
+    "refunds",
+    graph=build,
+    tools=[refund],
+    limits=Limits(steps=20, calls=10),
+    prices={SCRIPTED: FREE},
+)

@@ -12,9 +12,9 @@ import json
 import os
 from typing import Any, Literal
 
-from interlock import Agent, Assessment, Limits, chain, tool
+from interlock import FREE, Agent, Assessment, Limits, chain, tool
 from interlock.engine.patterns import Refused
-from interlock.examples.models import Scripted, choose
+from interlock.examples.models import SCRIPTED, Scripted, choose
 from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import BaseModel
 
@@ -82,4 +82,5 @@ agent = Agent(
     graph=lambda: chain(classify, check, file, min_confidence=0.8),
     tools=[file_ticket],
     limits=Limits(steps=20, calls=10),
+    prices={SCRIPTED: FREE},
 )

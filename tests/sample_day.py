@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from argon2 import PasswordHasher
 from interlock.engine import accounts
 from interlock.engine.assessments import mark_wrong
 from interlock.engine.grants import GrantRequest, Scope, grant, revoke
+from interlock.engine.tenant_limits import TenantLimits, limit_tenant
 from seeded_rows import FIGURES, TENANT, VOLUME
 from seeding import Seeded, Seeds
 
@@ -62,11 +64,26 @@ def seed(database: Database) -> dict[str, str]:
         "approval-edit": f"/approvals/{held.approval_id}/edit",
         "run": f"/runs/{held.run_id}",
         "runs": "/runs",
+        "cost": _costs(seeds),
         "audit": "/audit",
         "audit-entry": "/audit?entry=12",
         "history": "/approvals/history",
         **_closed(seeds),
     }
+
+
+def _costs(seeds: Seeds) -> str:
+    """What the runs of some days cost: most little, a few much, and a model without a price."""
+    listed = "genai-prices 0.2.3"
+    for at in range(12):
+        replies = 60 if at == 7 else 2 + at % 3
+        spent = [("claude-sonnet-4-5", "0.0217", listed)] * replies
+        seeds.run("Say what is due back today.", spent=spent, budget=2, minutes_ago=600)
+    spent = [("gpt-4o", "0.0061", listed)] * 4 + [("depot-7b", "0.0975", "unknown")]
+    seeds.run("Draft the invoices.", agent="billing", spent=spent, minutes_ago=500)
+    limits = TenantLimits(Decimal(5), 40)
+    limit_tenant(seeds.database, tenant=TENANT, limits=limits, by="operator:docs")
+    return "/cost"
 
 
 def _grants(seeds: Seeds) -> Seeded:
@@ -126,7 +143,8 @@ def _stated(seeds: Seeds) -> UUID:
 
 def _volume(seeds: Seeds) -> Seeded:
     run = seeds.run("Clear out whatever storage we still pay for from the Harbour depot pilot. "
-                    "Keep anything with customer data.")  # fmt: skip
+                    "Keep anything with customer data.",
+                    spent=[("claude-sonnet-4-5", "0.0183", "genai-prices 0.2.3")] * 5)  # fmt: skip
     for region in ("eu-west-1", "eu-north-1", "us-east-1"):
         seeds.read(run, region=region)
     seeds.read(run, tool="move_booking", booking_id="RB-20992", vehicle=4380, minutes_ago=19)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +116,14 @@ class Seeds:
         agent: str = "fleet-ops",
         requested_by: str = "reviewer:finance-lead",
         minutes_ago: float = 30,
+        spent: Sequence[tuple[str, str, str]] = (),
+        budget: float = 1,
+        tags: Mapping[str, str] | None = None,
     ) -> UUID:
-        """A run that a worker has claimed and that parked, waiting."""
+        """A run that a worker has claimed and that parked, waiting.
+
+        `spent` has a model, USD and where the price is from, for each of its replies.
+        """
         run_id = uuid7()
         at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
         with self.database.begin() as conn:
@@ -124,13 +131,16 @@ class Seeds:
                 conn,
                 "insert into runs (tenant_id, id, agent, fingerprint, input, tags, requested_by,"
                 " request_digest, created_at, started_at, limit_steps, limit_calls, limit_seconds,"
-                " limit_repeats, used_steps, used_calls, used_ms) values (:tenant, :id, :agent,"
-                " :fingerprint, :input, '{}', :by, :digest, :at, :at, 25, 50, 300, 3, 4, 3, 11400)",
+                " limit_repeats, limit_cost_usd, used_steps, used_calls, used_ms)"
+                " values (:tenant, :id, :agent, :fingerprint, :input, :tags, :by, :digest, :at,"
+                " :at, 25, 50, 300, 3, :budget, 4, 3, 11400)",
+                budget=budget,
                 tenant=TENANT,
                 id=run_id,
                 agent=agent,
                 fingerprint=self.fingerprint,
                 input=json.dumps(request),
+                tags=json.dumps(dict(tags or {})),
                 by=requested_by,
                 digest=sha256(b"request").digest(),
                 at=at,
@@ -143,6 +153,8 @@ class Seeds:
                 id=run_id,
             )
             log_entry(conn, "run.claimed", "worker:w1", run_id=run_id, run_state="running")
+            for model, usd, price in spent:
+                _reply(conn, run_id, model, usd, price)
             run_sql(
                 conn,
                 "update runs set status = 'waiting', worker_id = null where id = :id",
@@ -489,3 +501,29 @@ class Seeds:
         log_entry(conn, event, actor, *ids, call_state=call_state)
         event = {"pending": "requested"}.get(approval_state, approval_state)
         log_entry(conn, f"approval.{event}", actor, *ids, approval_state=approval_state)
+
+
+def _reply(conn: sa.Connection, run_id: UUID, model: str, usd: str, price: str) -> None:
+    """A reply of a run, as it is asked for and paid."""
+    reply_id = uuid7()
+    said = run_sql(
+        conn,
+        "select reserve_reply(:tenant, :run, 1, :id, :model, 'maker', 4000, 800, :usd)",
+        tenant=TENANT,
+        run=run_id,
+        id=reply_id,
+        model=model,
+        usd=Decimal(usd),
+    ).scalar_one()
+    assert said == {"said": "reserved"}
+    run_sql(
+        conn,
+        "select put_reply(:tenant, :run, 1, :id, :model, 'maker', 3000, 500, null, null, null,"
+        " :usd, :price, null, null, null, null)",
+        tenant=TENANT,
+        run=run_id,
+        id=reply_id,
+        model=model,
+        usd=Decimal(usd),
+        price=price,
+    )

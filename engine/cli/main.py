@@ -26,6 +26,8 @@ COMMANDS = {
     "approvals": ("approvals:approvals", "List, show and decide what waits for a person."),
     "tools": ("tools:tools", "List agents' tools, and say what calls do."),
     "policy": ("policy:policy", "Check policies, explain verdicts, replay the past."),
+    "usage": ("usage:usage", "Say what models cost."),
+    "limits": ("limits:limits", "Show and set what a tenant may use in a day."),
     "users": ("users:users", "Add, list and disable reviewers."),
     "tokens": ("tokens:tokens", "Add, list and revoke API tokens."),
     "db": ("db:db", "Bring the database's schema up."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from .approvals import print_approvals
 from .exits import DONE, FAILED, WAITING
 from .opened import opened, operator, settings_with
 from .printing import as_json, print_json
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,18 +81,18 @@ def run(
     context.exit(exit_code(detail))
 
 
-def read_limits(given: tuple[str, ...]) -> dict[str, int]:
+def read_limits(given: tuple[str, ...]) -> dict[str, float]:
     """Limits by name.
 
     Raises:
         UsageError: one is not a name and a number.
     """
-    limits = {}
+    limits: dict[str, float] = {}
     for text in given:
         name, _, number = text.partition("=")
-        if not (name and number.isascii() and number.isdigit()):
+        if not (name and _NUMBER.fullmatch(number)):
             raise UsageError(f"A limit is given as NAME=NUMBER, not '{text}'.")
-        limits[name] = int(number)
+        limits[name] = float(number) if "." in number else int(number)
     return limits
 
 

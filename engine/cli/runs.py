@@ -104,6 +104,9 @@ def print_run(detail: RunDetail) -> None:
             ("Steps", f"{used.steps} of {limits.steps}"),
             ("Calls", f"{used.calls} of {limits.calls}"),
             ("Irreversible", f"{used.irreversible} of {limits.irreversible}"),
+            ("Tokens in", f"{run.spent.tokens_in:,} of {limits.tokens_in:,}"),
+            ("Tokens out", f"{run.spent.tokens_out:,} of {limits.tokens_out:,}"),
+            ("USD", f"{run.spent.usd:.4f} of {limits.cost_usd:,}"),
             ("Active", f"{used.active_ms / 1000:.1f} s of {limits.seconds} s"),
         ]
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from interlock import Agent, Limits
+from interlock import FREE, Agent, Limits
+from interlock.examples.models import SCRIPTED
 from langchain_core.messages import SystemMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -52,4 +53,5 @@ agent = Agent(
     graph=build_graph,
     tools=TOOLS,
     limits=Limits(steps=60, calls=40, seconds=300, repeats=3),
+    prices={SCRIPTED: FREE},
 )

@@ -438,6 +438,7 @@ def test_the_openapi_document_describes_the_contract(api: TestClient) -> None:
         "/api/tools",
         "/api/policies",
         "/api/audit",
+        "/api/usage",
     }
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable  # noqa: TC003 - pydantic reads it
 from typing import Any
 
+from interlock import FREE
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+
+PRICES = {"playing": FREE}
 
 
 class Playing(BaseChatModel):

@@ -12,13 +12,13 @@ from langgraph.graph import END, START, StateGraph
 
 sys.path.insert(0, str(Path(__file__).parent))
 from graphs import ask
-from models import Playing
+from models import PRICES, Playing
 
 if TYPE_CHECKING:
     from conftest import Lab
 
 HELLO = {"messages": [{"role": "user", "content": "go"}]}
-WIDE = Limits(steps=1000, calls=500, repeats=3)
+WIDE = Limits(steps=1000, calls=500, repeats=3, tokens_in=10**9, tokens_out=10**9)
 
 
 class Ball(TypedDict, total=False):
@@ -48,7 +48,13 @@ def looking(lab: Lab, at: Any, turns: int = 10_000, limits: Limits = WIDE) -> Ag
             return AIMessage("done")
         return AIMessage("", tool_calls=[ask("look", {"at": at(turn)}, f"c{turn}")])
 
-    return Agent("a", graph=react_agent(Playing(play=play), [look]), tools=[look], limits=limits)
+    return Agent(
+        "a",
+        graph=react_agent(Playing(play=play), [look]),
+        tools=[look],
+        limits=limits,
+        prices=PRICES,
+    )
 
 
 def test_the_same_call_with_the_same_result_ends_within_three(lab: Lab) -> None:
@@ -110,7 +116,8 @@ def test_a_crash_in_between_does_not_begin_the_count_anew(lab: Lab) -> None:
     def play(turn: int, _: Any) -> AIMessage:
         return AIMessage("", tool_calls=[ask("nudge", {"at": "v1"}, f"c{turn}")])
 
-    agent = Agent("a", graph=react_agent(Playing(play=play), [nudge]), tools=[nudge], limits=WIDE)
+    graph = react_agent(Playing(play=play), [nudge])
+    agent = Agent("a", graph=graph, tools=[nudge], limits=WIDE, prices=PRICES)
     lab.work(agent)
     run_id = lab.start(agent, HELLO)
     for _ in range(3):

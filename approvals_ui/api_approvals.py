@@ -7,11 +7,20 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..engine import queries
-from ..engine.decisions import Answer, decide
+from ..engine.decisions import Answer, Seen, decide
 from ..engine.lifecycle import DecisionKind
 from .access import Caller, Site, caller
 
 router = APIRouter(prefix="/api/approvals", dependencies=[Depends(caller)], tags=["approvals"])
+
+
+class AlsoRequest(BaseModel):
+    """An approval of an identical call, with the digest that the reviewer saw."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approval_id: UUID
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class DecisionRequest(BaseModel):
@@ -25,6 +34,7 @@ class DecisionRequest(BaseModel):
     args: dict[str, Any] | None = None
     answer: dict[str, Any] | None = None
     confirm: str | None = Field(default=None, max_length=200)
+    also: list[AlsoRequest] = Field(default=[], max_length=100)
 
 
 @router.get("")
@@ -62,7 +72,11 @@ def approval(site: Site, approval_id: UUID) -> dict[str, Any]:
 def decisions(
     site: Site, who: Caller, approval_id: UUID, request: DecisionRequest
 ) -> dict[str, Any]:
-    """Record a decision. 403: not theirs to make; 409: too late, or another digest; 422: unfit."""
+    """Record a decision. 403: not theirs to make; 409: too late, or another digest; 422: unfit.
+
+    `also` are approvals of identical calls, out of `alike`, that get the same answer; `left` in the
+    answer are those of them that were closed meanwhile, and were not touched.
+    """
     decided = decide(
         site.database,
         Answer(
@@ -76,12 +90,7 @@ def decisions(
             args=request.args,
             answer=request.answer,
             confirm=request.confirm,
+            also=tuple(Seen(each.approval_id, each.digest) for each in request.also),
         ),
     )
-    return {
-        "approval_id": str(decided.approval_id),
-        "state": str(decided.state),
-        "run_id": str(decided.run_id),
-        "call_id": str(decided.call_id) if decided.call_id else None,
-        "at": decided.at.isoformat(),
-    }
+    return decided.as_json()

@@ -1,13 +1,14 @@
 """The decision form: what a page sends, and the answer that it stands for."""
 
 import json
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..engine.accounts import Reviewer
 from ..engine.confirmation import wanted
-from ..engine.decisions import Answer
+from ..engine.decisions import Answer, Seen
 from ..engine.errors import InvalidDecision
 from ..engine.lifecycle import ApprovalKind, DecisionKind
 from ..engine.queries import ApprovalDetail
@@ -21,6 +22,8 @@ REASONS = {
 }
 LONGEST_NOTE = 4000
 LONGEST_RESULT = 20_000
+SEEN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{64}$"
+"""An approval and its digest."""
 
 
 class DecisionForm(BaseModel):
@@ -37,6 +40,8 @@ class DecisionForm(BaseModel):
     result: str = ""
     option: str = ""
     text: str = ""
+    scope: Literal["all", "one"] = "all"
+    also: tuple[Annotated[str, Field(pattern=SEEN)], ...] = ()
 
     @classmethod
     def empty(cls) -> Self:
@@ -83,7 +88,16 @@ def answer_of(
         reason=reason,
         answer=answer,
         confirm=form.confirm.strip() or None,
+        also=_also(form),
     )
+
+
+def _also(form: DecisionForm) -> tuple[Seen, ...]:
+    """The identical calls that were on the page, where the decision is about them too."""
+    if form.scope == "one":
+        return ()
+    parts = (text.split(":") for text in form.also)
+    return tuple(Seen(UUID(approval_id), digest) for approval_id, digest in parts)
 
 
 def _answer(form: DecisionForm, detail: ApprovalDetail) -> dict[str, Any]:

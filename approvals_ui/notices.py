@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..engine.errors import AlreadyDecided, DecisionRefused, NotAReviewer, StaleDigest
+from . import words
 from .times import exact
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ..engine.accounts import Reviewer
+    from ..engine.answer import Decided
 
 _SENT = {
     "approve": "approval",
@@ -53,6 +55,14 @@ def refused(error: DecisionRefused, decision: str, reviewer: Reviewer, now: date
     if isinstance(error, NotAReviewer):
         return Notice("warn", "lock", "You cannot decide this.", f"{error}", at)
     return Notice("warn", "warn", f"{lost}.", str(error), at)
+
+
+def some_left(decided: Decided) -> Notice:
+    """The banner where some of several identical calls were not open to the decision any more."""
+    done, left = len(decided.also) + 1, len(decided.left)
+    strong = f"Recorded for {done} of {done + left} calls."
+    more = f"Not open to you any more, and not touched: {words.plural(left, 'call')}."
+    return Notice("warn", "warn", strong, more, "")
 
 
 def _first(error: AlreadyDecided, reviewer: Reviewer, now: datetime) -> str:

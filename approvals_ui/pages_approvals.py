@@ -12,7 +12,7 @@ from ..engine.queries import CLOSED, count_pending, get_approval, list_approvals
 from . import views_approval, views_inbox
 from .access import Guest, Site, Visitor, Web, visitor
 from .decision_form import DecisionForm, answer_of
-from .notices import refused
+from .notices import Notice, refused, some_left
 from .refusals import status_of
 from .rendering import fingerprint, now, page, render
 
@@ -71,9 +71,11 @@ def decisions(
     with site.database.begin() as conn:
         detail = get_approval(conn, tenant=site.tenant, approval_id=approval_id)
     try:
-        decide(site.database, answer_of(form, detail, site.tenant, guest.reviewer))
+        decided = decide(site.database, answer_of(form, detail, site.tenant, guest.reviewer))
     except DecisionRefused as error:
         return show(site, guest, approval_id, form=form, error=error)
+    if decided.left:
+        return show(site, guest, approval_id, notice=some_left(decided))
     return RedirectResponse(f"/approvals/{approval_id}", 303)
 
 
@@ -84,10 +86,12 @@ def show(
     *,
     form: DecisionForm | None = None,
     error: DecisionRefused | None = None,
+    notice: Notice | None = None,
 ) -> Response:
     """An approval's page; after a refusal with the reason on top, and what was typed kept."""
     view = _view(site, guest, approval_id)
-    notice = refused(error, form.decision, guest.reviewer, now()) if error and form else None
+    if error and form:
+        notice = refused(error, form.decision, guest.reviewer, now())
     return page(
         "approval.html",
         site,

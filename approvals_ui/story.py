@@ -44,8 +44,9 @@ def story(detail: ApprovalDetail, now: datetime) -> tuple[Line, ...]:
     for said in detail.run_decisions:
         tool = tools.get(said.approval_id)
         verb = words.DECISIONS[said.kind] + (f" {tool}" if tool else "")
+        by = f"{said.reviewer}, with an identical call" if said.beside else said.reviewer
         found.append(
-            (said.decided_at, Line(moment(said.decided_at, now), "person", verb, said.reviewer,
+            (said.decided_at, Line(moment(said.decided_at, now), "person", verb, by,
                                    is_strong=True))
         )  # fmt: skip
     asked = detail.approval

@@ -113,6 +113,8 @@ class Decision:
     is_final: bool
     may_be_sent: str
     """Until when a call in doubt may still be sent, while that is so."""
+    also: tuple[str, ...]
+    """The identical calls that can be decided together with it, as the form sends them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,4 +325,5 @@ def _decision(detail: ApprovalDetail, reviewer: Reviewer, now: datetime) -> Deci
         may_be_sent=moment(call.send_before, now).second
         if call and call.send_before and call.send_before > now
         else "",
+        also=tuple(f"{seen.approval_id}:{seen.digest}" for seen in asked.alike),
     )

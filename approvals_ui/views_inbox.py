@@ -53,6 +53,8 @@ class Row:
     state: Badge
     closed: Moment | None
     closed_by: str
+    identical: str
+    """How many calls the entry is about, where they can be decided together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def row(approval: ApprovalRow, now: datetime) -> Row:
         state=words.approval(ApprovalState(approval.state), approval.kind),
         closed=moment(approval.closed_at, now) if approval.closed_at else None,
         closed_by=words.who(None if approval.state == "lapsed" else approval.closed_by),
+        identical=f"{len(approval.alike) + 1} identical calls" if approval.alike else "",
     )
 
 
@@ -103,7 +106,11 @@ def facts(preview: Any) -> str:
 
 
 def groups(approvals: Sequence[ApprovalRow], now: datetime) -> tuple[Group, ...]:
-    """The bands that have something in them, most urgent first."""
+    """The bands that have something in them, most urgent first.
+
+    Identical calls that can be decided together are one row, that of the most urgent of them.
+    """
+    approvals = _one_of_each(approvals)
     soon, later = now + ACT_NOW, now + WITHIN_THE_HOUR
 
     def band(approval: ApprovalRow) -> str:
@@ -122,6 +129,16 @@ def groups(approvals: Sequence[ApprovalRow], now: datetime) -> tuple[Group, ...]
         for key, title, hint in bands
     )
     return tuple(group for group in found if group.rows)
+
+
+def _one_of_each(approvals: Sequence[ApprovalRow]) -> list[ApprovalRow]:
+    shown_with: set[UUID] = set()
+    first = []
+    for approval in approvals:
+        if approval.id not in shown_with:
+            first.append(approval)
+            shown_with |= {seen.approval_id for seen in approval.alike}
+    return first
 
 
 def _rows(approvals: Iterable[ApprovalRow], now: datetime) -> tuple[Row, ...]:

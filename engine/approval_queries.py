@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
+from .answer import Seen
 from .decision_queries import DecisionRow, decisions_of
 from .errors import NotFound
 from .paging import Page, bounded, decode, page
@@ -59,6 +60,8 @@ class ApprovalRow:
     """How long after its approval the call may start on it."""
     changes: tuple[Mapping[str, Any], ...]
     """Why an earlier approval of this call does not stand: `what`, `says`, `before`, `now`."""
+    alike: tuple[Seen, ...] = ()
+    """The open approvals of identical calls that can be decided together with this one."""
 
     def as_json(self) -> dict[str, Any]:
         """The approval as the API lists it."""
@@ -87,6 +90,9 @@ class ApprovalRow:
             "close_reason": self.close_reason,
             "window_seconds": int(self.use_within.total_seconds()),
             "changes": presentable([dict(change) for change in self.changes]),
+            "alike": [
+                {"approval_id": str(seen.approval_id), "digest": seen.digest} for seen in self.alike
+            ],
         }
 
 
@@ -201,6 +207,7 @@ def _approvals(tenant: str) -> Select[Any]:
             calls.c.policies,
             sa.func.coalesce(agreeing, no_names).label("approved_by"),
             sa.func.asked_groups(this).label("asked_groups"),
+            sa.func.alike_to(this, type_=JSON).label("alike"),
             sa.case((is_used, 0), else_=sa.func.still_missing(this)).label("missing"),
         )
         .select_from(approvals.join(runs, own_run).outerjoin(calls, own_call))
@@ -234,6 +241,7 @@ def _approval_row(row: Row[Any]) -> ApprovalRow:
         close_reason=row.close_reason,
         use_within=row.use_within,
         changes=tuple(row.changes or ()),
+        alike=tuple(Seen(UUID(each["approval_id"]), each["digest"]) for each in row.alike),
     )
 
 

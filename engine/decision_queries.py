@@ -33,6 +33,8 @@ class DecisionRow:
     answer: Any
     via: str
     decided_at: datetime
+    beside: UUID | None = None
+    """The approval that the reviewer looked at, where it was that of an identical call."""
 
     def as_json(self) -> dict[str, Any]:
         """The decision as the API gives it."""
@@ -46,6 +48,7 @@ class DecisionRow:
             "answer": self.answer,
             "via": self.via,
             "decided_at": iso(self.decided_at),
+            "beside": str(self.beside) if self.beside else None,
         }
 
 
@@ -61,6 +64,7 @@ def _decision_row(row: Row[Any]) -> DecisionRow:
         answer=row.answer,
         via=row.via,
         decided_at=row.decided_at,
+        beside=row.beside,
     )
 
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from . import approvals, raising
-from .answer import Answer, Decided
+from .answer import Answer, Decided, Left, Seen
 from .audit import record
 from .database import execute, first_line, storable
 from .digest import canonical
 from .entitlement import check_approval, check_reviewer
-from .errors import AlreadyDecided, InvalidDecision, NotFound, NotTaken, StaleDigest
+from .errors import (
+    AlreadyDecided,
+    InvalidDecision,
+    NotAReviewer,
+    NotFound,
+    NotTaken,
+    StaleDigest,
+)
 from .lifecycle import ApprovalKind, ApprovalState, DecisionKind
 from .questions import QUESTIONS, check_answer
 from .runs import hint
+from .together import check_alike, each_also
 from .tool_arguments import fit_schema
 
 if TYPE_CHECKING:
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-__all__ = ["Answer", "Decided", "decide"]
+__all__ = ["Answer", "Decided", "Seen", "decide"]
 
 _REFUSALS = ("IL003", "IL004")
 """The database's own: what was open when this began is not any more, or the terms forbid it."""
@@ -46,7 +55,9 @@ _ALLOWED: Mapping[ApprovalKind, frozenset[DecisionKind]] = {
 def decide(db: Database, answer: Answer) -> Decided:
     """Record a decision, and wake the run when it closes the approval.
 
-    The same answer of the same reviewer again returns what stands.
+    The same answer of the same reviewer again returns what stands. Approvals of identical calls
+    (`answer.also`) get decisions of their own in the same transaction; one that was closed
+    meanwhile, or is not open to this reviewer, is left as it is.
 
     Raises:
         NotFound: there is no such approval.
@@ -89,12 +100,27 @@ def _decide(conn: Connection, answer: Answer) -> Decided:
     if run_id is None:
         raise NotFound(f"There is no approval {answer.approval_id}.")
     execute(conn, "lock_run", tenant=answer.tenant, run_id=run_id)
+    check_alike(conn, answer)
+    decided = _record(conn, answer)
+    also: list[Decided] = []
+    left: list[Left] = []
+    for each in each_also(answer):
+        try:
+            also.append(_record(conn, each))
+        except (AlreadyDecided, NotAReviewer) as refusal:
+            left.append(Left(each.approval_id, str(refusal)))
+    return replace(decided, also=tuple(also), left=tuple(left))
+
+
+def _record(conn: Connection, answer: Answer) -> Decided:
+    """The decision on one approval of a run that is locked."""
+    where = {"tenant": answer.tenant, "approval_id": answer.approval_id}
     asked = execute(conn, "lock_approval", **where).one()
     check_reviewer(conn, answer, asked)
     before = execute(conn, "decision_of", **where, reviewer=answer.reviewer).one_or_none()
     if before is not None and _is_same(answer, before):
         state = ApprovalState(asked.state)
-        return Decided(asked.id, state, run_id, asked.call_id, before.decided_at)
+        return Decided(asked.id, state, asked.run_id, asked.call_id, before.decided_at)
     check_open(answer, asked, before)
     edited = _check_answer(conn, answer, asked)
     decided_at = execute(
@@ -110,10 +136,11 @@ def _decide(conn: Connection, answer: Answer) -> Decided:
         answer=None if answer.answer is None else json.dumps(dict(answer.answer)),
         via=answer.via,
         confirmed=answer.confirm if answer.kind is DecisionKind.APPROVE else None,
+        beside=answer.beside,
     ).scalar_one()
     _note(conn, answer, asked, edited)
     state = approvals.settle(conn, answer, asked)
-    return Decided(asked.id, state, run_id, asked.call_id, decided_at)
+    return Decided(asked.id, state, asked.run_id, asked.call_id, decided_at)
 
 
 def _is_same(answer: Answer, before: Row[Any]) -> bool:
@@ -225,6 +252,10 @@ def _note(conn: Connection, answer: Answer, asked: Row[Any], edited: bytes | Non
         detail["answer"] = dict(answer.answer)
     if answer.confirm is not None:
         detail["confirmed"] = answer.confirm
+    if answer.also:
+        detail["also"] = [str(seen.approval_id) for seen in answer.also]
+    if answer.beside is not None:
+        detail["beside"] = str(answer.beside)
     record(
         conn,
         tenant=answer.tenant,

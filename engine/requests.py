@@ -66,6 +66,7 @@ def request_approval(
         separation=sorted(terms.separation),
         needs_reason=terms.needs_reason,
         confirm=confirm,
+        together=terms.together,
     )
     record(
         conn,
@@ -116,5 +117,6 @@ def _further(terms: Terms, escalation: Mapping[str, int]) -> dict[str, Any]:
         "separation": sorted(terms.separation),
         "needs_reason": terms.needs_reason,
         "typed": terms.typed,
+        "together": terms.together,
     }
     return {name: value for name, value in further.items() if value}

@@ -103,6 +103,7 @@ approvals = _table(
     separation=ARRAY(sa.Text),
     needs_reason=sa.Boolean,
     confirm=sa.Text,
+    together=sa.Boolean,
 )
 calls = _table(
     "calls",
@@ -176,6 +177,7 @@ decisions = _table(
     answer=JSON,
     via=sa.Text,
     confirmed=sa.Text,
+    beside=UUID,
     decided_at=_TIME,
 )
 rollbacks = _table(

@@ -26,9 +26,9 @@ _LARGEST_QUORUM = 99
 _KNOWN = frozenset({"id", "outcome", "reason", "trusts"})
 _TERMS = (
     *("reviewers", "each", "quorum", "separation", "expires", "window"),
-    *("escalate", "require_reason", "confirm"),
+    *("escalate", "require_reason", "confirm", "together"),
 )
-_WORDS: Final = {"require_reason": "approve", "confirm": "typed"}
+_WORDS: Final = {"require_reason": "approve", "confirm": "typed", "together": "identical"}
 """Annotations that are there or not, with the one word that they hold."""
 
 
@@ -176,6 +176,8 @@ def _contradictions(given: Mapping[str, str | None]) -> Iterator[str]:
     asked = groups(given["reviewers"]) if "reviewers" in given else tuple(shares)
     later = escalation(given["escalate"]) if "escalate" in given else {}
     needed = quorum(given["quorum"]) if "quorum" in given else sum(shares.values())
+    if "together" in given and "confirm" in given:
+        yield "has a @together, but what @confirm asks to type is typed for each call by itself."
     strangers = sorted(set(shares) - {*asked, *later})
     if strangers:
         yield f"has an @each of {', '.join(strangers)}, which its @reviewers leave out."

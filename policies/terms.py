@@ -55,6 +55,7 @@ def _terms(given: Mapping[str, str | None], reason: str) -> Terms:
         separation=read.separation(given["separation"]) if "separation" in given else frozenset(),
         needs_reason="require_reason" in given,
         typed="confirm" in given,
+        together="together" in given,
     )
 
 
@@ -88,6 +89,7 @@ def _strictest(asking: Sequence[Terms]) -> Terms:
         each |= {group: max(count, each.get(group, 0)) for group, count in terms.each.items()}
     expires = min(terms.expires for terms in asking)
     groups = _groups_of_all(asking, expires)
+    typed = any(terms.typed for terms in asking)
     return Terms(
         reviewers=tuple(group for group, after in groups.items() if not after),
         quorum=max(_enough(each), *(terms.quorum for terms in asking)),
@@ -98,7 +100,8 @@ def _strictest(asking: Sequence[Terms]) -> Terms:
         escalation={group: after for group, after in groups.items() if after},
         separation=frozenset().union(*(terms.separation for terms in asking)),
         needs_reason=any(terms.needs_reason for terms in asking),
-        typed=any(terms.typed for terms in asking),
+        typed=typed,
+        together=not typed and all(terms.together for terms in asking),
     )
 
 

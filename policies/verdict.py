@@ -40,6 +40,7 @@ class Terms:
         separation: whose approval does not count.
         needs_reason: whether an approval needs a reason; a rejection always does.
         typed: whether an approval is confirmed by typing a word.
+        together: whether identical calls of a run may be decided together.
     """
 
     reviewers: tuple[str, ...]
@@ -52,6 +53,7 @@ class Terms:
     separation: frozenset[Duty] = frozenset()
     needs_reason: bool = False
     typed: bool = False
+    together: bool = False
 
     @property
     def groups(self) -> dict[str, timedelta]:

@@ -46,6 +46,7 @@ PLAIN_TERMS: Mapping[str, Any] = {
     "separation": [],
     "needs_reason": False,
     "confirm": None,
+    "together": False,
 }
 
 
@@ -326,10 +327,10 @@ class Seeds:
                 conn,
                 "insert into approvals (tenant_id, id, kind, run_id, call_id, digest, headline,"
                 " reason, preview, reviewers, quorum, created_at, expires_at, changes, each,"
-                " escalation, separation, needs_reason, confirm) values"
+                " escalation, separation, needs_reason, confirm, together) values"
                 " (:tenant, :id, :kind, :run, :call, :digest, :headline, :reason, :preview,"
                 " :reviewers, :quorum, :at, :expires, :changes, :each, :escalation, :separation,"
-                " :needs_reason, :confirm)",
+                " :needs_reason, :confirm, :together)",
                 tenant=TENANT,
                 id=approval_id,
                 kind=kind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import click
 
@@ -14,9 +15,9 @@ from .opened import opened
 from .printing import as_json, print_block, print_fields, print_json, print_table, shown, when
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
+    from collections.abc import Callable, Sequence
 
+    from ..answer import Seen
     from ..decisions import Decided
     from ..queries import ApprovalDetail, ApprovalRow
     from .opened import Opened
@@ -77,8 +78,34 @@ def decision_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _seen(
+    _context: click.Context, _option: click.Parameter, given: Sequence[str]
+) -> tuple[Seen, ...]:
+    """`ID:DIGEST` as `show` prints it."""
+    from ..answer import Seen
+
+    found = []
+    for text in given:
+        approval_id, _, digest = text.partition(":")
+        try:
+            found.append(Seen(UUID(approval_id), digest))
+        except ValueError:
+            raise click.BadParameter(f"'{text}' is not ID:DIGEST as `show` prints it.") from None
+    return tuple(found)
+
+
+also_option = click.option(
+    "--also",
+    metavar="ID:DIGEST",
+    multiple=True,
+    callback=_seen,
+    help="An identical call that `show` named, for the same answer. May be given again.",
+)
+
+
 @approvals.command()
 @decision_options
+@also_option
 @click.option("--reason", help="Why, for the record.")
 @click.option("--confirm", metavar="WORD", help="The word that approving it would ask to type.")
 def approve(
@@ -87,6 +114,7 @@ def approve(
     name: str | None,
     reason: str | None,
     confirm: str | None,
+    also: tuple[Seen, ...],
     *,
     json_: bool,
 ) -> None:
@@ -98,7 +126,7 @@ def approve(
     with opened() as at:
         detail = _detail(at, approval_id)
         reviewer = decider(at, name)
-        said = {"reviewer": reviewer, "digest": digest, "reason": reason}
+        said = {"reviewer": reviewer, "digest": digest, "reason": reason, "also": also}
         word = _confirm(detail, confirm)
         decided = _decide(at, approval_id, kind=DecisionKind.APPROVE, confirm=word, **said)
     _print_decided(decided, reviewer, json_=json_)
@@ -106,12 +134,21 @@ def approve(
 
 @approvals.command()
 @decision_options
+@also_option
 @click.option("--reason", required=True, help="Why; the agent is told.")
-def reject(approval_id: UUID, digest: str, name: str | None, reason: str, *, json_: bool) -> None:
+def reject(
+    approval_id: UUID,
+    digest: str,
+    name: str | None,
+    reason: str,
+    also: tuple[Seen, ...],
+    *,
+    json_: bool,
+) -> None:
     """Keep the call from running, and tell the agent why."""
     with opened() as at:
         reviewer = decider(at, name)
-        said = {"reviewer": reviewer, "digest": digest, "reason": reason}
+        said = {"reviewer": reviewer, "digest": digest, "reason": reason, "also": also}
         decided = _decide(at, approval_id, kind=DecisionKind.REJECT, **said)
     _print_decided(decided, reviewer, json_=json_)
 
@@ -184,7 +221,12 @@ def print_approval(detail: ApprovalDetail) -> None:
     for decision in detail.decisions:
         said = f"{decision.reviewer}: {decision.kind} {decision.reason or ''}"
         print_fields([("Decision", said.rstrip()), ("At", decision.decided_at)])
-    print_fields([("Digest", asked.digest.hex())])
+    print_fields(
+        [
+            ("Digest", asked.digest.hex()),
+            *(("Identical", f"{seen.approval_id}:{seen.digest}") for seen in asked.alike),
+        ]
+    )
 
 
 def _given(asked: ApprovalRow) -> int:
@@ -241,17 +283,15 @@ def _decide(at: Opened, approval_id: UUID, **said: Any) -> Decided:
 
 def _print_decided(decided: Decided, reviewer: str, *, json_: bool) -> None:
     if json_:
-        print_json(
-            {
-                "approval_id": str(decided.approval_id),
-                "state": decided.state,
-                "run_id": str(decided.run_id),
-                "call_id": str(decided.call_id) if decided.call_id else None,
-                "reviewer": reviewer,
-                "at": decided.at.isoformat(),
-            }
-        )
-    elif decided.state == ApprovalState.PENDING:
+        print_json({**decided.as_json(), "reviewer": reviewer})
+        return
+    if decided.state == ApprovalState.PENDING:
         click.echo(f"Recorded as {reviewer}; more reviewers must approve.")
     else:
         click.echo(f"{decided.state.capitalize()} by {reviewer}.")
+    if decided.also:
+        number = len(decided.also)
+        were = f"were {number} identical calls" if number > 1 else "was 1 identical call"
+        click.echo(f"So {were}.")
+    for left in decided.left:
+        click.echo(f"{left.approval_id} was left as it is. {left.why}")

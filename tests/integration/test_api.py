@@ -531,3 +531,19 @@ def test_nobody_grants_over_the_api_what_is_not_theirs_to_approve(
     stranger = TestClient(api.app)
     assert stranger.post("/api/grants", json=body).status_code == 401
     assert api.get("/api/grants").json()["items"] == []
+
+
+def test_identical_calls_are_decided_together_by_naming_each(api: Any, seeds: Seeds) -> None:
+    run_id = seeds.run()
+    first, second = (seeds.held(run_id, terms={"together": True}) for _ in range(2))
+    asked = api.get(f"/api/approvals/{first.approval_id}").json()
+    assert asked["alike"] == [{"approval_id": str(second.approval_id), "digest": second.digest}]
+    body = {"decision": "approve", "digest": first.digest}
+    path = f"/api/approvals/{first.approval_id}/decisions"
+    stale = [{"approval_id": str(second.approval_id), "digest": "0" * 64}]
+    assert api.post(path, json={**body, "also": stale}).status_code == 409
+    answer = api.post(path, json={**body, "also": asked["alike"]}).json()
+    assert answer["also"] == [{"approval_id": str(second.approval_id), "state": "approved"}]
+    assert answer["left"] == []
+    (said,) = api.get(f"/api/approvals/{second.approval_id}").json()["decisions"]
+    assert said["beside"] == str(first.approval_id)

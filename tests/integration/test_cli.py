@@ -382,6 +382,30 @@ def test_the_terms_are_shown_and_asked_of_whoever_approves(
     assert said == "Approved by dana.\n"
 
 
+def test_identical_calls_are_decided_together_on_the_command_line(
+    cli: CommandLine, seeds: Seeds, reviewer: Account
+) -> None:
+    run_id = seeds.run()
+    first, second = (seeds.held(run_id, terms={"together": True}) for _ in range(2))
+    shown = fine(cli("approvals", "show", str(first.approval_id)))
+    also = f"{second.approval_id}:{second.digest}"
+    assert also in shown
+    reject = ["approvals", "reject", str(first.approval_id), "--digest", first.digest]
+    reject += ["--as", "dana", "--reason", "Keep it."]
+    who = {"INTERLOCK_PASSWORD": reviewer.password}
+    refused(cli(*reject, "--also", "that one", **who), 2, "is not ID:DIGEST as `show` prints it")
+    said = fine(cli(*reject, "--also", also, **who))
+    assert said == "Rejected by dana.\nSo was 1 identical call.\n"
+    other = seeds.held(run_id, terms={"together": True})
+    third = seeds.held(run_id, terms={"together": True})
+    approve = ["approvals", "approve", str(third.approval_id), "--digest", third.digest]
+    approve += ["--as", "dana", "--confirm", "vol-prod-7"]
+    given = [f"--also={seen.approval_id}:{seen.digest}" for seen in (other, second)]
+    said = fine(cli(*approve, *given, **who))
+    assert "Approved by dana.\nSo was 1 identical call.\n" in said
+    assert f"{second.approval_id} was left as it is. This was already rejected by dana" in said
+
+
 def test_an_approval_that_asks_again_is_shown_with_what_changed(
     cli: CommandLine, seeds: Seeds, reviewer: Account
 ) -> None:

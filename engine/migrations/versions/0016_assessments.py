@@ -3,7 +3,7 @@
 from interlock.engine.migrations.apply import apply
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 
 def upgrade() -> None:

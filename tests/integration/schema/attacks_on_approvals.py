@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attack import Check, Constraint, Index, attack, attacks
+from attack import Check, Constraint, Index, Trigger, attack, attacks
 from attacks_on_decisions import BINDS_DIGEST, ONCE, passed
 from guards_of_calls import ANSWERED, APPROVED, SHOWN, STANDS
 from uuid_utils.compat import uuid7
@@ -135,6 +135,7 @@ def an_approval_cannot_begin_as_approved(rows: Rows) -> Iterator[None]:
         "separation": (TERMS,),
         "needs_reason": (TERMS,),
         "confirm": (TERMS,),
+        "together": (Trigger("approvals", "together_is_fixed", "UPDATE refused on approvals: .*"),),
     }
 )
 def what_is_asked_cannot_change(rows: Rows, column: str) -> Iterator[None]:
@@ -156,6 +157,7 @@ def what_is_asked_cannot_change(rows: Rows, column: str) -> Iterator[None]:
         "escalation": '{"finance": 60}',
         "separation": ["requester"],
         "needs_reason": True,
+        "together": True,
     }.get(column, "another")
     yield
     rows.change("approvals", approval_id, **{column: other})

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rows import Call, Rows
 
 LONG_AFTER = datetime(2999, 1, 1, tzinfo=UTC)
+ALIKE = "select alike_to(a) ->> 0 is not null from approvals a where a.id = %(approval_id)s"
 DONE = {"state": "succeeded", "result_type": "json", "result": b"1", "error": None}
 
 
@@ -241,6 +242,46 @@ def left_unanswered(rows: Rows, state: str) -> dict[str, Any]:
     approval_id = rows.approval(state)
     run_id = rows.one("select run_id from approvals where id = %(id)s", id=approval_id)
     return {"tenant": TENANT, "run_id": run_id, "reason": "why"}
+
+
+@case(
+    "alike_approvals",
+    finds=["pending", "closed"],
+    misses=["of another run", "that is not the one"],
+    tenant=ANOTHER,
+    approval_id=NOBODY,
+    others=[NOBODY],
+)
+@case(
+    ALIKE,
+    finds=["pending"],
+    misses=["closed", "of another run", "over", "that is not the one"],
+    approval_id=NOBODY,
+)
+def alike(rows: Rows, state: str) -> dict[str, Any]:
+    """One approval, and another in that state."""
+    over = rows.one("select clock_timestamp() - interval '1 s'") if state == "over" else None
+    first = rows.held(asked={"together": True})
+    run_id = None if state == "of another run" else first.run_id
+    asked = {"together": state != "that is not the one", "expires_at": over}
+    second = rows.held(run_id, asked=asked)
+    assert second.approval_id is not None
+    if state == "closed":
+        rows.step(second, "approved")
+    return {"tenant": TENANT, "approval_id": first.approval_id, "others": [second.approval_id]}
+
+
+@case(
+    "select alike_to(a) ->> 0 is not null from approvals a where a.id = %(approval_id)s",
+    misses=["closed"],
+)
+def closed_and_alike(rows: Rows, state: str) -> dict[str, Any]:
+    """A closed approval, whose like is open."""
+    first = rows.held(asked={"together": True})
+    rows.held(first.run_id, asked={"together": True})
+    if state == "closed":
+        rows.step(first, "approved")
+    return {"approval_id": first.approval_id}
 
 
 @case("due_approvals", finds=["over"], misses=["still open", "without end", "expired"])

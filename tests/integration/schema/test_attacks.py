@@ -9,6 +9,7 @@ import attacks_on_approvals
 import attacks_on_assessments
 import attacks_on_calls
 import attacks_on_decisions
+import attacks_on_decisions_together
 import attacks_on_grants
 import attacks_on_keys
 import attacks_on_questions
@@ -30,6 +31,7 @@ MODULES = (
     attacks_on_assessments,
     attacks_on_calls,
     attacks_on_decisions,
+    attacks_on_decisions_together,
     attacks_on_grants,
     attacks_on_replies,
     attacks_on_keys,

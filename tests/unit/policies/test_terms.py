@@ -1,17 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from interlock.policies.annotations import annotation_problems
 from interlock.policies.statements import read_statements
-from interlock.policies.terms import DEFAULT_TERMS, Contradiction, merge_terms, read_rule
+from interlock.policies.terms import DEFAULT_TERMS, Contradiction, Rule, merge_terms, read_rule
 from interlock.policies.verdict import Duty, Terms
 
 if TYPE_CHECKING:
     from interlock.policies.statements import Statement
-    from interlock.policies.terms import Rule
 
 
 def rule(name: str = "a", reviewers: str = "on-call", **terms: str) -> Rule:
@@ -111,6 +111,22 @@ def test_the_groups_that_must_approve_are_the_reviewers_if_none_are_named() -> N
     assert list(annotation_problems(statement(given))) == []
     terms = read_rule(statement(given)).terms
     assert (terms.reviewers, terms.quorum) == (("finance", "security"), 3)
+
+
+def test_calls_are_decided_together_only_where_every_policy_lets_them() -> None:
+    some = rule("a", together="identical")
+
+    assert merge_terms([some, rule("b", together="identical")]).together
+    assert not merge_terms([some, rule("b")]).together
+    assert not rule("c").terms.together
+
+
+def test_what_one_policy_has_typed_is_not_decided_together() -> None:
+    merged = merge_terms([rule("a", together="identical"), rule("b", confirm="typed")])
+
+    assert (merged.typed, merged.together) == (True, False)
+    typed_too = replace(rule("a", together="identical").terms, typed=True)
+    assert not merge_terms([Rule("a", "", typed_too)]).together
 
 
 def test_what_each_group_must_give_is_the_most_and_the_quorum_has_room_for_it() -> None:
@@ -261,6 +277,11 @@ def test_a_review_with_all_terms_has_no_problem() -> None:
         ({**REVIEW, "require_reason": "true"}, '@require_reason other than "approve"'),
         ({**REVIEW, "require_reason": ""}, '@require_reason other than "approve"'),
         ({**REVIEW, "confirm": "yes"}, '@confirm other than "typed"'),
+        ({**REVIEW, "together": "all"}, '@together other than "identical"'),
+        (
+            {**REVIEW, "together": "identical", "confirm": "typed"},
+            "a @together, but what @confirm asks to type is typed for each call by itself.",
+        ),
         ({**REVIEW, "each": "security"}, "an @each of security, which its @reviewers leave out"),
         ({**REVIEW, "each": "finance: 2", "quorum": "1"}, "smaller than what its @each"),
         ({**REVIEW, "escalate": "1h: finance"}, "to finance, who are asked from the start"),

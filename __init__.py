@@ -9,6 +9,7 @@ from .tools.late import late
 
 if TYPE_CHECKING:
     from .engine.agent import Agent
+    from .engine.breaker import Breaker
     from .engine.client import Client
     from .engine.limits import Limits
     from .engine.patterns import Assessment, aggregate, chain, fan_out, react_agent
@@ -20,6 +21,7 @@ __all__ = [
     "FREE",
     "Agent",
     "Assessment",
+    "Breaker",
     "Client",
     "Limits",
     "Price",
@@ -38,6 +40,7 @@ __getattr__ = late(
     __name__,
     {
         "Agent": ".engine.agent",
+        "Breaker": ".engine.breaker",
         "Client": ".engine.client",
         "Limits": ".engine.limits",
         **dict.fromkeys(("FREE", "Price"), ".engine.prices"),

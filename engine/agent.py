@@ -28,6 +28,8 @@ from .prices import CEILING, Price, Prices
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from .breaker import Breaker
+
     Graph = StateGraph[Any, Any, Any, Any] | Pregel[Any, Any, Any, Any]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -51,6 +53,7 @@ class Agent:
             the answer that then counts.
         prices: what models cost, by name, that `genai-prices` does not know, or not as you do.
         unknown_price: what a model counts as that has no price.
+        breaker: what its model calls may cost in an hour before new runs wait or fall back.
 
     Raises:
         UsageError: a name that is not plain, a tool that is not gated or named twice.
@@ -72,6 +75,7 @@ class Agent:
         on_deadline: str | Mapping[str, str] = "exit",
         prices: Mapping[str, Price] | None = None,
         unknown_price: Price = CEILING,
+        breaker: Breaker | None = None,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise UsageError(
@@ -79,6 +83,7 @@ class Agent:
             )
         self.name = name
         self.limits = limits or Limits()
+        self.breaker = breaker
         self.prices = Prices(prices or {}, unknown_price)
         self.asking = Asking.of(
             name,
@@ -101,6 +106,20 @@ class Agent:
     def tool(self, name: str) -> GatedTool | None:
         """What the graph may call by that name: a tool of the agent's, or a built-in question."""
         return self.tools.get(name) or BUILT_IN.get(name)
+
+    def model_to_fall_back_to(self, name: str | None) -> Any:
+        """The chat model of that name that stands in for all others; None where none does.
+
+        Raises:
+            UsageError: this version of the agent has no such model.
+        """
+        if name is None:
+            return None
+        if self.breaker is None or self.breaker.model_name != name:
+            raise UsageError(
+                f"The run falls back to {name}, which agent '{self.name}' does not name any more."
+            )
+        return self.breaker.then
 
     @cached_property
     def compiled(self) -> Pregel[Any, Any, Any, Any]:
@@ -183,6 +202,7 @@ class Agent:
             "shape": self.shape,
             "limits": self.limits.as_json(),
             "policy": self.policy.digest,
+            **({"breaker": self.breaker.as_json()} if self.breaker else {}),
         }
         return hashlib.sha256(canonical(content)).hexdigest()
 

@@ -45,6 +45,8 @@ _KNOWN = {
     "_aiter_v2_events": _EVENTS,
 }
 """The methods, and what they take where this was written for."""
+_NAMES_OF_MODELS = frozenset({"model", "model_name"})
+"""Options by which a call goes to another model than the one it is made to."""
 
 
 @cache
@@ -95,6 +97,14 @@ def _paying(asked: Asked | None) -> Iterator[None]:
         raise
 
 
+def _chosen(model: Any, options: Any) -> tuple[Any, Any]:
+    """The model that is asked, and its options: the one that stands in, where the run fell back."""
+    replies = current_replies.get()
+    if replies is None or replies.fallback is None:
+        return model, options
+    return replies.fallback, {k: v for k, v in options.items() if k not in _NAMES_OF_MODELS}
+
+
 def _asked(way: str, model: BaseChatModel, messages: Any, stop: Any, options: Any) -> Asked | None:
     """The prompt as the run knows it; None where no run is."""
     replies = current_replies.get()
@@ -110,6 +120,7 @@ def _generate(original: Callable[..., ChatResult]) -> Callable[..., ChatResult]:
     def ask(
         self: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
+        self, kwargs = _chosen(self, kwargs)
         asked = _asked("generate", self, messages, stop, kwargs)
         if asked is None:
             return original(self, messages, stop=stop, run_manager=run_manager, **kwargs)
@@ -134,6 +145,7 @@ def _agenerate(original: Callable[..., Any]) -> Callable[..., Any]:
         self: Any, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         result: ChatResult
+        self, kwargs = _chosen(self, kwargs)
         asked = _asked("generate", self, messages, stop, kwargs)
         if asked is not None and asked.content is not None:
             result = unpack_result(asked.content)
@@ -165,6 +177,7 @@ def _stream(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[An
         stop: Any = None,
         **kwargs: Any,
     ) -> Iterator[Any]:
+        self, kwargs = _chosen(self, kwargs)
         asked = _asked_streaming(self, input, stop, kwargs, is_async=False)
         if asked is None:
             return original(self, input, config, stop=stop, **kwargs)
@@ -186,6 +199,7 @@ def _astream(original: Callable[..., AsyncIterator[Any]]) -> Callable[..., Async
         stop: Any = None,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
+        self, kwargs = _chosen(self, kwargs)
         asked = _asked_streaming(self, input, stop, kwargs, is_async=True)
         if asked is None:
             return original(self, input, config, stop=stop, **kwargs)
@@ -281,6 +295,7 @@ def _events(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[An
     def ask(
         self: Any, messages: Any, *, run_manager: Any, stream: Any, stop: Any = None, **kwargs: Any
     ) -> Iterator[Any]:
+        self, kwargs = _chosen(self, kwargs)
         asked = _asked("events", self, messages, stop, kwargs)
         if asked is None or asked.content is None:
             if asked is not None:
@@ -305,6 +320,7 @@ def _aevents(original: Callable[..., AsyncIterator[Any]]) -> Callable[..., Async
     async def ask(
         self: Any, messages: Any, *, run_manager: Any, stream: Any, stop: Any = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
+        self, kwargs = _chosen(self, kwargs)
         asked = _asked("events", self, messages, stop, kwargs)
         if asked is None or asked.content is None:
             if asked is not None:

@@ -222,6 +222,7 @@ class Execution:
 
     async def _walk(self) -> Ending:
         current_gate.set(self.gate)
+        self._replies.fallback = self._agent.model_to_fall_back_to(self.claim.fallback)
         current_replies.set(self._replies)
         current_stated.set(self._stated)
         saver = self._saver.with_allowlist(self._agent.types)

@@ -132,6 +132,7 @@ class Replies:
 
     Attributes:
         spending: room for what is asked.
+        fallback: the chat model that is asked in place of any other; None for each itself.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class Replies:
         self._hold = hold
         self._outbox = outbox
         self._calls_around = calls_around
+        self.fallback: Any = None
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._kept: dict[UUID, _Kept] = {}

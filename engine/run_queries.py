@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from .errors import NotFound
 from .limits import Limits, Usage
@@ -46,6 +47,10 @@ class RunRow:
     spent: Spent
     pending: int
     """Approvals of this run that wait for a person."""
+    fallback: str | None = None
+    """The model that stands in for every other, since a breaker was tripped when it began."""
+    paused_by: UUID | None = None
+    """The trip of a breaker for which it does not begin."""
 
     def as_json(self) -> dict[str, Any]:
         """The run as the API lists it."""
@@ -64,6 +69,8 @@ class RunRow:
             "limits": self.limits.as_json(),
             "usage": self.usage.as_json() | self.spent.as_json(),
             "pending_approvals": self.pending,
+            "fallback": self.fallback,
+            "paused_by": str(self.paused_by) if self.paused_by else None,
         }
 
 
@@ -175,8 +182,16 @@ def _runs(tenant: str) -> Select[Any]:
         .scalar_subquery()
     )
     spent = _spent()
+    paused_by = sa.case(
+        (
+            sa.and_(runs.c.status == "queued", runs.c.epoch == 0),
+            sa.func.paused_by(
+                runs.c.tenant_id, runs.c.agent, runs.c.fingerprint, type_=postgresql.UUID
+            ),
+        )
+    )
     return (
-        sa.select(runs, pending.label("pending"), *spent.c)
+        sa.select(runs, pending.label("pending"), paused_by.label("paused_by"), *spent.c)
         .join(spent, sa.true())
         .where(runs.c.tenant_id == tenant)
     )
@@ -217,6 +232,8 @@ def run_row(row: Row[Any]) -> RunRow:
         usage=Usage.of_row(row._asdict()),
         spent=Spent(int(row.spent_in), int(row.spent_out), row.spent_usd),
         pending=row.pending,
+        fallback=row.fallback,
+        paused_by=row.paused_by,
     )
 
 

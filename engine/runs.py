@@ -65,6 +65,8 @@ class Claim:
     wall_left: float
     """Seconds until the run is over whatever it does."""
     tags: Mapping[str, str]
+    fallback: str | None = None
+    """The model that each of its model calls goes to, in place of the one that is asked."""
 
 
 def create_run(
@@ -154,12 +156,23 @@ def hint(db: Database) -> None:
         conn.exec_driver_sql("select pg_notify(%s, '')", (CHANNEL,))
 
 
-def claiming(*, tenant: str, worker_id: UUID, agents: Mapping[str, str], free: int) -> Query:
-    """Take up to `free` due runs; `agents` maps names to fingerprints. For `claimed` to read."""
+def claiming(
+    *,
+    tenant: str,
+    worker_id: UUID,
+    agents: Mapping[str, str],
+    free: int,
+    fallbacks: Mapping[str, str] | None = None,
+) -> Query:
+    """Take up to `free` due runs; `agents` maps names to fingerprints. For `claimed` to read.
+
+    `fallbacks` maps agents to the models that their new runs go on while a breaker is tripped.
+    """
     actor = f"worker:{worker_id}"
     names, fingerprints = list(agents), list(agents.values())
     values = (tenant, worker_id, names, fingerprints, free, actor)
-    return Query(statement("claim_runs"), (*values, *_entry_of_a_claim(tenant, actor)))
+    models = [(fallbacks or {}).get(name) for name in names]
+    return Query(statement("claim_runs"), (*values, *_entry_of_a_claim(tenant, actor), models))
 
 
 def _entry_of_a_claim(tenant: str, actor: str) -> tuple[str, str, str]:
@@ -188,6 +201,7 @@ def _claim(row: Mapping[str, Any], worker_id: UUID) -> Claim:
         Usage.of_row(row),
         row["wall_left"],
         row["tags"],
+        row["fallback"],
     )
 
 

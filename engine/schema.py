@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest revision under `migrations/versions`; revisions are numbered in order."""
 
 _LOCK = 0x1_0C4_0001
@@ -76,6 +76,7 @@ runs = _table(
     used_calls=sa.Integer,
     used_irreversible=sa.Integer,
     used_ms=sa.BigInteger,
+    fallback=sa.Text,
 )
 approvals = _table(
     "approvals",

@@ -29,6 +29,7 @@ from .lifecycle import Exit
 from .rollback_work import Rollbacks
 from .spool import Spool
 from .strict import require_strict
+from .trips import Breakers
 from .versions import changed, choose
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Worker:
         self._tasks: dict[asyncio.Task[None], Hold] = {}
         self._stopping = threading.Event()
         self._lease = Lease(db, self.id, self._settings.lease_seconds)
+        self._breakers = Breakers(db, self._settings.tenant, agents)
         self._rollbacks = Rollbacks(db, self.id, self._agents, self._lease, self._settings.tenant)
         spool = self._settings.spool
         self._spool = Spool(spool) if spool is not None else None
@@ -192,15 +194,18 @@ class Worker:
             worker_id=self.id,
             agents={name: agent.fingerprint for name, agent in self._agents.items()},
             free=free,
+            fallbacks=self._breakers.fallbacks,
         )
         with self._guarding():
+            if self._breakers.are_there:
+                await self._aside(self._breakers.look)
             return [(claim, term) for claim in runs.claimed(await commit.ask(query), self.id)]
         return []
 
     @property
     def _duties(self) -> tuple[Callable[[], object], ...]:
         """What is looked after between claims; what goes wrong with one keeps no other from it."""
-        mine = (self._recover, self._rollbacks.look)
+        mine = (self._recover, self._rollbacks.look, self._breakers.sweep)
         due = (partial(expire_due, self._db), partial(raising.end_overdue, self._db))
         return (partial(self._spool.deliver, self._db), *due, *mine) if self._spool else due + mine
 
@@ -324,6 +329,7 @@ def register(conn: Connection, agent: Agent, *, tenant: str, worker_id: UUID) ->
         policy_digest=agent.policy.digest,
         tools=json.dumps(agent.tools_as_json()),
         limits=json.dumps(agent.limits.as_json()),
+        fallback=agent.breaker.model_name if agent.breaker else None,
     ).scalar_one()
     if is_new:
         detail = {

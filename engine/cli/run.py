@@ -143,6 +143,7 @@ def follow(at: Opened, run_id: UUID, worker: threading.Thread) -> RunDetail:
         with at.database.begin() as conn:
             detail = get_run(conn, tenant=at.tenant, run_id=run_id)
         waits = detail.run.status == RunStatus.WAITING and detail.run.pending
+        waits = waits or detail.run.paused_by is not None
         if detail.run.status == RunStatus.ENDED or waits or not worker.is_alive():
             return detail
         time.sleep(POLL_SECONDS)
@@ -154,6 +155,9 @@ def print_outcome(detail: RunDetail) -> None:
         print_json(detail.output)
     elif detail.run.exit:
         click.echo(f"The run ended as {detail.run.exit}: {detail.run.exit_reason}", err=True)
+    elif trip := detail.run.paused_by:
+        how = f"interlock breakers reset {trip}"
+        click.echo(f"The run waits: a circuit breaker is tripped. Reset it with: {how}", err=True)
     else:
         pending = [a for a in detail.approvals if a.state == ApprovalState.PENDING]
         print_approvals(tuple(pending), empty="The run stopped before its end.")
@@ -163,4 +167,5 @@ def exit_code(detail: RunDetail) -> int:
     """The exit code that tells how the run stands."""
     if detail.run.exit == Exit.COMPLETED:
         return DONE
-    return WAITING if detail.run.status == RunStatus.WAITING else FAILED
+    is_paused = detail.run.paused_by is not None
+    return WAITING if is_paused or detail.run.status == RunStatus.WAITING else FAILED

@@ -1,4 +1,5 @@
-insert into agents (tenant_id, name, fingerprint, shape, policy_digest, tools, limits)
-values (%(tenant)s, %(name)s, %(fingerprint)s, %(shape)s, %(policy_digest)s, %(tools)s, %(limits)s)
+insert into agents (tenant_id, name, fingerprint, shape, policy_digest, tools, limits, fallback)
+values (%(tenant)s, %(name)s, %(fingerprint)s, %(shape)s, %(policy_digest)s, %(tools)s, %(limits)s,
+        %(fallback)s)
 on conflict (tenant_id, name, fingerprint) do update set seen_at = clock_timestamp()
 returning xmax = 0 as is_new

@@ -1,0 +1,1 @@
+delete from tenant_breakers where tenant_id = %(tenant)s

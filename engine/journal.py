@@ -114,7 +114,7 @@ def count(conn: Connection, hold: Hold, used: Usage) -> None:
         irreversible=used.irreversible,
     ).scalar_one()
     if answer["said"] == "refused":
-        about_to = f"{answer['used']:,} were held today, and the next one was not."
+        about_to = f"nobody was asked about the next one, after {answer['used']:,} today."
         raise DayIsFull(LimitReached(answer["limit"], answer["allowed"], about_to))
 
 

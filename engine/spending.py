@@ -108,9 +108,7 @@ class Spending:
         return cost.priced_as(self._prices.priced(cost.or_else(reserved.most), reserved.model))
 
     def note(self, reserved: Reserved, cost: Cost) -> None:
-        """What a reply cost rides; where that is more than was reserved, nothing is asked before it
-        is written, since the database does not know of it yet.
-        """
+        """What a reply cost rides; more than was reserved lands before anything else is asked."""
         if reserved.is_passed_by(cost):
             self._overruns += 1
 

@@ -11,6 +11,7 @@ import pytest
 from interlock.approvals_ui.app import create_app
 from interlock.engine.accounts import add_token
 from interlock.engine.errors import UsageError
+from interlock.engine.metrics import exposition
 from interlock.engine.settings import Settings
 from interlock.engine.tenant_limits import TenantLimits, limit_tenant, today
 from interlock.engine.usage_queries import Window, usage_by
@@ -215,6 +216,20 @@ def test_prometheus_gets_runs_calls_approvals_and_cost(
     }
     assert {key: found[key] for key in expected} == expected
     assert 0 <= found["interlock_approvals_oldest_seconds", "call"] < 3600
+
+
+def test_prometheus_hears_of_one_tenant(database: Database, seeds: Seeds, spent: list[str]) -> None:
+    seeds.held()
+    with database.begin() as conn:
+        families = text_string_to_metric_families(exposition(conn, tenant="another").decode())
+    assert not [sample for family in families for sample in family.samples]
+
+
+def test_what_was_decided_does_not_wait(api: TestClient, seeds: Seeds) -> None:
+    held = seeds.held()
+    seeds.decide(held, "dana", "reject")
+    seeds.close(held, "rejected", by="dana")
+    assert not [key for key in figures(api) if key[0] == "interlock_approvals_pending"]
 
 
 def test_prometheus_signs_in_as_every_program(api: TestClient) -> None:

@@ -297,3 +297,23 @@ def test_runs_of_a_tenant_share_what_it_may_spend_in_a_day(lab: Lab) -> None:
     reasons = {run["exit_reason"] for run in ended if run["exit"] == "limit_reached"}
     assert reasons == {FULL}
     assert lab.rows("select * from approvals") == []
+
+
+def test_runs_of_a_tenant_share_the_irreversible_calls_of_a_day(lab: Lab) -> None:
+    limit_tenant(lab, "irreversible_per_day", 3)
+    wipe = wipe_tool(lab)
+
+    def node(_: Any) -> dict[str, Any]:
+        wipe.invoke({"volume": "v7"})
+        return {}
+
+    wiper = Agent("a", graph=one_node(node), tools=[wipe])
+    lab.work(wiper)
+    runs = [lab.settled(lab.start(wiper)) for _ in range(4)]
+    assert [run["status"] for run in runs] == ["waiting"] * 3 + ["ended"]
+    assert runs[3]["exit"] == "limit_reached"
+    assert runs[3]["exit_reason"] == (
+        "The run reached its limit of 3 irreversible calls a day of its tenant; nobody was asked "
+        "about the next one, after 3 today."
+    )
+    assert lab.one("select count(*) from approvals") == 3

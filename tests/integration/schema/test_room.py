@@ -13,6 +13,7 @@ import pytest
 from attacks_on_replies import KEPT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from interlock.engine.database import statement
 from rows import TENANT, Rows
 from uuid_utils.compat import uuid7
 
@@ -253,6 +254,25 @@ def test_what_was_spent_before_a_limit_was_set_counts(rows: Rows) -> None:
     assert day(rows) is None
     limited(rows, usd_per_day="0.06")
     assert reserve(rows, run_id)["said"] == "refused"
+
+
+def test_a_day_so_far_is_what_is_folded_and_what_is_not(rows: Rows) -> None:
+    limited(rows, usd_per_day="5", irreversible_per_day=7)
+    run_id, ids = running(rows), [uuid7() for _ in range(3)]
+    for each in ids:
+        reserve(rows, run_id, id=each)
+        settle(rows, run_id, each, "0.02")
+    reserve(rows, run_id)
+    rows.do("alter table replies disable trigger user")
+    rows.change("replies", ids[2], day="2020-01-01", is_folded=False)
+    rows.do("alter table replies enable trigger user")
+    theirs = running(rows, tenant_id="another")
+    reserve(rows, theirs, tenant="another")
+    rows.do("insert into tenant_days values ('another', today(), 5), ('default', '2020-01-01', 5)")
+    rows.insert("tenant_limits", tenant_id="another", set_by="x", usd_per_day=9)
+    row = rows.do(statement("tenant_today"), tenant=TENANT).fetchall()
+    assert row == [(Decimal(5), 7, 0, Decimal("0.08"))]
+    assert day(rows) == (Decimal("0.06"), 0)
 
 
 def count(rows: Rows, run_id: UUID, irreversible: int) -> dict[str, Any]:

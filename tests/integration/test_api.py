@@ -111,7 +111,8 @@ def test_one_run_has_its_calls_usage_and_limits(api: TestClient, seeds: Seeds) -
     assert run["status"] == "waiting"
     assert run["exit"] is None
     assert run["limits"] == Limits().as_json()
-    assert run["usage"] == {"steps": 4, "calls": 3, "irreversible": 0, "seconds": 11.4}
+    used = {"steps": 4, "calls": 3, "irreversible": 0, "seconds": 11.4}
+    assert run["usage"] == {**used, "tokens_in": 0, "tokens_out": 0, "cost_usd": 0}
     assert [call["tool"] for call in run["calls"]] == ["list_volumes", "delete_volume"]
     assert run["calls"][0]["result"] == ["vol-prod-7", "vol-stage-2"]
     assert run["approvals"][0]["approval_id"] == str(held.approval_id)

@@ -186,12 +186,12 @@ def test_the_command_line_says_what_models_cost(cli: CommandLine, spent: list[st
 
 
 def figures(api: TestClient) -> dict[tuple[str, ...], float]:
-    """Each sample by its name and the values of its labels."""
+    """Each sample by its name and the values of its labels, in the order of their names."""
     answer = api.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     families = text_string_to_metric_families(answer.text)
     return {
-        (sample.name, *sample.labels.values()): sample.value
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in families
         for sample in family.samples
     }
@@ -210,8 +210,8 @@ def test_prometheus_gets_runs_calls_approvals_and_cost(
         ("interlock_replies_total", "billing", "large"): 2,
         ("interlock_replies_unknown_price_total", "billing", "odd"): 1,
         ("interlock_replies_unknown_price_total", "billing", "large"): 0,
-        ("interlock_tokens_total", "billing", "large", "in"): 6000,
-        ("interlock_tokens_total", "billing", "large", "out"): 1000,
+        ("interlock_tokens_total", "billing", "in", "large"): 6000,
+        ("interlock_tokens_total", "billing", "out", "large"): 1000,
         ("interlock_cost_usd_total", "fleet-ops", "small"): 1.0,
     }
     assert {key: found[key] for key in expected} == expected

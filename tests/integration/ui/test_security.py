@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fastapi.routing import APIRoute
 from interlock.approvals_ui.app import create_app
-from interlock.approvals_ui.security import LARGEST_BODY
+from interlock.approvals_ui.security import API, LARGEST_BODY
 from interlock.engine.accounts import add_token
 from interlock.engine.settings import Settings
 from starlette.testclient import TestClient
@@ -192,7 +192,7 @@ def test_every_page_wants_a_session_and_brings_its_visitor_back(
     app: FastAPI, stranger: TestClient
 ) -> None:
     for path in routes(app, "GET"):
-        if path in OPEN or path.startswith("/api/"):
+        if path in OPEN or path.startswith(API):
             continue
         answer = stranger.get(path, follow_redirects=False)
         assert answer.status_code == 303, path
@@ -204,7 +204,7 @@ def test_every_page_wants_a_session_and_brings_its_visitor_back(
 def test_every_api_route_wants_a_token_or_a_session(app: FastAPI, stranger: TestClient) -> None:
     for method in ("GET", "POST"):
         for path in routes(app, method):
-            if path.startswith("/api/"):
+            if path.startswith(API):
                 answer = stranger.request(method, path)
                 assert answer.status_code == 401, path
                 assert set(answer.json()) == {"error"}

@@ -95,6 +95,8 @@ def state(run: RunRow) -> Badge:
         return words.EXITS[Exit(run.exit)]
     if run.cancel_requested_at:
         return words.Badge("Being cancelled", "cross", "warn")
+    if run.wants_room:
+        return words.Badge("Waiting for room", "clock", "warn")
     return words.RUNS[RunStatus(run.status)]
 
 

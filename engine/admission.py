@@ -25,6 +25,7 @@ from .leaving import REPEATABLE
 from .lifecycle import CallState
 from .limits import DayIsFull
 from .records import Records
+from .room import Room
 from .starting import Starts
 from .stops import RunStopped
 
@@ -55,6 +56,7 @@ class Admission:
         self._standing = Standing(means.db, self._hold)
         self._grants = Grants(means.db, self._hold)
         self._records = Records(gate, means, self._checks, self._starts, self._standing, recovery)
+        self._room = Room(means.db, self._hold, means.agent.pending)
 
     def consider(self, ask: Ask, placed: tuple[Place, bytes]) -> Considered:
         """What can be said of a call without a look at the database.
@@ -215,6 +217,8 @@ class Admission:
         self, ask: Ask, place: Place, key: bytes, before: Call | None, judgement: Judgement
     ) -> Call:
         """T1 of a call that does not run by itself."""
+        if judgement.is_for_review:
+            self._room.check()
         proposal = self._counted(ask, place, key, before, judgement)
         shown = show(ask.tool, judgement)
         today = Today(ask.tool.spec, judgement, shown.fingerprint)
@@ -224,7 +228,8 @@ class Admission:
         def write(conn: Connection) -> Call:
             return journal.propose(conn, self._hold, proposal, shown, used=used, changes=changes)
 
-        return self._db.retry(write)
+        with self._room.taken():
+            return self._db.retry(write)
 
     def _start_allowed(
         self, ask: Ask, place: Place, proposal: Proposal, judgement: Judgement

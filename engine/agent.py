@@ -44,6 +44,8 @@ class Agent:
             own saver in, whatever the graph was compiled with.
         tools: the gated tools that the graph may call; a call of any other is refused.
         limits: caps of each run.
+        pending: calls and questions of all its runs together that may wait for people at the same
+            time; a run that comes to one more waits for room. Any number without it.
         policy: Cedar text, or the path of a `.cedar` file; the default set without it.
         shadow: another policy, which judges each call as well and decides nothing.
         on_ambiguity: what a question does: `ask` puts it to a person, `exit` ends the run.
@@ -67,6 +69,7 @@ class Agent:
         graph: Graph | Callable[[], Graph],
         tools: Iterable[GatedTool],
         limits: Limits | None = None,
+        pending: int | None = None,
         policy: str | Path | None = None,
         shadow: str | Path | None = None,
         on_ambiguity: str = "ask",
@@ -82,9 +85,14 @@ class Agent:
                 f"An agent is named with letters, digits, '_', '.' and '-' only, not '{name}'."
             )
         self.name = name
+        if pending is not None and (type(pending) is not int or pending < 1):
+            raise UsageError(
+                f"What may wait of agent '{name}' is a whole number from 1 up, not {pending!r}."
+            )
         self.limits = limits or Limits()
         self.breaker = breaker
         self.prices = Prices(prices or {}, unknown_price)
+        self.pending = pending
         self.asking = Asking.of(
             name,
             on_ambiguity=on_ambiguity,

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+_LOOK_FOR_ROOM = 300.0
+"""Seconds until a run looks for room by itself; what closes an approval wakes it before."""
+
+
 class InterlockError(Exception):
     """Anything Interlock refuses or cannot do; its text is one sentence for the reader."""
 
@@ -69,6 +73,13 @@ class Postponed(InterlockError):
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class NoRoom(Postponed):
+    """The agent has as many calls that wait for people as it may; the run wants room."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, _LOOK_FOR_ROOM)
 
 
 class DatabaseLost(InterlockError):

@@ -24,6 +24,7 @@ from .errors import (
     CancelRequested,
     DatabaseLost,
     Fenced,
+    NoRoom,
     NotRecorded,
     Postponed,
     RejectedInARow,
@@ -97,6 +98,8 @@ class Released:
 
     why: str
     delay: float = 0.0
+    wants_room: bool = False
+    """It waits for room among the calls that people are asked about."""
 
 
 Ending = Ended | Parked | Released
@@ -339,7 +342,8 @@ def _stopped(stop: Stop) -> Ending:
             log.warning("execution.database_lost", error=str(stop))
             return Released(str(stop), delay=1.0)
         case Postponed():
-            return Released(str(stop), delay=stop.seconds)
+            is_full = isinstance(stop, NoRoom)
+            return Released(str(stop), delay=stop.seconds, wants_room=is_full)
         case Fenced():
             return Released(str(stop))
         case Swallowed() | NotRecorded():

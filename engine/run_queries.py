@@ -51,6 +51,8 @@ class RunRow:
     """The model that stands in for every other, since a breaker was tripped when it began."""
     paused_by: UUID | None = None
     """The trip of a breaker for which it does not begin."""
+    wants_room: bool = False
+    """It has a call that people cannot be asked about yet: too many of its agent wait."""
 
     def as_json(self) -> dict[str, Any]:
         """The run as the API lists it."""
@@ -71,6 +73,7 @@ class RunRow:
             "pending_approvals": self.pending,
             "fallback": self.fallback,
             "paused_by": str(self.paused_by) if self.paused_by else None,
+            "wants_room": self.wants_room,
         }
 
 
@@ -234,6 +237,7 @@ def run_row(row: Row[Any]) -> RunRow:
         pending=row.pending,
         fallback=row.fallback,
         paused_by=row.paused_by,
+        wants_room=row.wants_room and row.status == "queued",
     )
 
 

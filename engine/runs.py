@@ -23,6 +23,7 @@ from .hold import Hold
 from .journal import find
 from .lifecycle import CallState, Exit, RunStatus
 from .limits import Limits, Usage
+from .room import has_room
 from .wake import note_run, run_entry
 
 if TYPE_CHECKING:
@@ -217,14 +218,34 @@ def park(conn: Connection, held: Claim, *, active_ms: int) -> None:
         _honour_cancel(conn, hold, status, row.cancel_requested_by)
 
 
-def release(conn: Connection, hold: Hold, *, active_ms: int, delay: float = 0.0) -> None:
-    """Put a run back into the queue for any worker to take up."""
+def release(
+    conn: Connection,
+    hold: Hold,
+    *,
+    active_ms: int,
+    delay: float = 0.0,
+    wants_room: bool = False,
+) -> None:
+    """Put a run back into the queue for any worker to take up.
+
+    One that `wants_room` is woken when an approval of its agent is closed, or at once if one was
+    closed meanwhile.
+    """
+    if wants_room:
+        execute(conn, "lock_run", tenant=hold.tenant, run_id=hold.run_id)
+        delay = 0.0 if has_room(conn, hold) else delay
     row = execute(
-        conn, "release_run", **_held(hold), active_ms=active_ms, delay=delay
+        conn,
+        "release_run",
+        **_held(hold),
+        active_ms=active_ms,
+        delay=delay,
+        wants_room=wants_room,
     ).one_or_none()
     if row is not None:
+        detail = {"wants_room": True} if wants_room else {}
         note_run(
-            conn, hold.tenant, hold.run_id, "run.released", _worker(hold), RunStatus.QUEUED, {}
+            conn, hold.tenant, hold.run_id, "run.released", _worker(hold), RunStatus.QUEUED, detail
         )
         _honour_cancel(conn, hold, RunStatus.QUEUED, row.cancel_requested_by)
 

@@ -38,6 +38,7 @@ agents = _table(
     policy_digest=sa.Text,
     tools=JSON,
     limits=JSON,
+    most_pending=sa.Integer,
     seen_at=_TIME,
 )
 policies = _table("policies", digest=sa.Text, text=sa.Text, stored_at=_TIME)
@@ -62,6 +63,7 @@ runs = _table(
     claimed_at=_TIME,
     cancel_requested_at=_TIME,
     cancel_requested_by=sa.Text,
+    wants_room=sa.Boolean,
     limit_steps=sa.Integer,
     limit_calls=sa.Integer,
     limit_irreversible=sa.Integer,

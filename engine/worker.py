@@ -263,7 +263,13 @@ class Worker:
                 case Parked():
                     runs.park(conn, claim, active_ms=active_ms)
                 case Released():
-                    runs.release(conn, hold, active_ms=active_ms, delay=ending.delay)
+                    runs.release(
+                        conn,
+                        hold,
+                        active_ms=active_ms,
+                        delay=ending.delay,
+                        wants_room=ending.wants_room,
+                    )
                 case Ended():
                     ended = runs.end(
                         conn,
@@ -330,6 +336,7 @@ def register(conn: Connection, agent: Agent, *, tenant: str, worker_id: UUID) ->
         tools=json.dumps(agent.tools_as_json()),
         limits=json.dumps(agent.limits.as_json()),
         fallback=agent.breaker.model_name if agent.breaker else None,
+        most_pending=agent.pending,
     ).scalar_one()
     if is_new:
         detail = {

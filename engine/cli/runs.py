@@ -86,6 +86,8 @@ def state(run: RunRow) -> str:
     """A run's status, or how it ended."""
     if run.exit:
         return run.exit
+    if run.wants_room:
+        return "waiting for room in the queue"
     return f"waiting for a person ({run.pending})" if run.pending else run.status
 
 

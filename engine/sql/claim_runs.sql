@@ -20,7 +20,7 @@ due as (
     for update of r skip locked),
 claimed as (
     update runs r
-    set status = 'running', epoch = epoch + 1, worker_id = $2::uuid,
+    set status = 'running', wants_room = false, epoch = epoch + 1, worker_id = $2::uuid,
         claimed_at = clock_timestamp(), started_at = coalesce(started_at, clock_timestamp()),
         fallback = case when r.epoch > 0 then r.fallback
                         else (select t.model from tripped t where t.agent = r.agent) end

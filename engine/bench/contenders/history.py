@@ -85,6 +85,7 @@ class History(HundredPolicies):
             policy_digest=self.policy.digest,
             tools=json.dumps(tools),
             limits=json.dumps(ample().as_json()),
+            most_pending=None,
         )
 
     def _make(self, db: Database, numbers: range) -> None:

@@ -61,3 +61,74 @@ begin
 end $$;
 create trigger decisions_beside_guard before insert on decisions
     for each row when (new.beside is not null) execute function decisions_beside_guard();
+
+-- A cap on the calls and questions of all runs of an agent that wait for people at the same time. A run
+-- that comes to one more is queued, wants room, and is taken up when there is some.
+alter table agents
+    add column most_pending integer constraint most_pending_is_some check (most_pending > 0);
+alter table runs add column wants_room boolean not null default false;
+create index runs_wanting_room on runs (tenant_id, agent, id)
+    where wants_room and status = 'queued';
+
+-- Whether one more may be put to people. Nobody else puts or closes any, until the transaction's end
+create function has_room(tenant text, run uuid) returns boolean language plpgsql as $$
+declare
+    named text;
+    most integer;
+begin
+    select r.agent, g.most_pending into named, most
+    from runs r
+    join agents g on g.tenant_id = r.tenant_id and g.name = r.agent and g.fingerprint = r.fingerprint
+    where r.tenant_id = tenant and r.id = run;
+    if most is null then
+        return true;
+    end if;
+    perform lock_room(tenant, named);
+    return most > (
+        select count(*) from approvals a
+        join runs r on r.tenant_id = a.tenant_id and r.id = a.run_id
+        where a.tenant_id = tenant and a.state = 'pending'
+          and a.kind in ('call', 'question', 'conflict') and r.agent = named);
+end $$;
+
+create function lock_room(tenant text, agent text) returns void language sql as $$
+    select pg_advisory_xact_lock(hashtextextended(tenant || '/' || agent, 15))
+$$;
+
+create function approvals_room_guard() returns trigger language plpgsql as $$
+begin
+    if not has_room(new.tenant_id, new.run_id) then
+        raise exception 'this agent has as many calls that wait for people as it may'
+            using errcode = 'IL008';
+    end if;
+    return new;
+end $$;
+create trigger approvals_room_guard before insert on approvals
+    for each row when (new.kind in ('call', 'question', 'conflict'))
+    execute function approvals_room_guard();
+
+-- The run that waited longest takes the place that was left. Locked last, after the rows of the run
+create function makes_room() returns trigger language plpgsql as $$
+declare
+    named text := (select r.agent from runs r
+                   where r.tenant_id = new.tenant_id and r.id = new.run_id);
+begin
+    if exists (select from agents g
+               where g.tenant_id = new.tenant_id and g.name = named
+                 and g.most_pending is not null) then
+        perform lock_room(new.tenant_id, named);
+        update runs set not_before = clock_timestamp()
+        where tenant_id = new.tenant_id and id = (
+            select r.id from runs r
+            where r.tenant_id = new.tenant_id and r.agent = named and r.wants_room
+              and r.status = 'queued' and r.not_before > clock_timestamp()
+            order by r.id
+            limit 1
+            for update skip locked);
+    end if;
+    return null;
+end $$;
+create trigger makes_room after update on approvals
+    for each row when (old.state = 'pending' and new.state <> 'pending'
+                       and new.kind in ('call', 'question', 'conflict'))
+    execute function makes_room();

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attacks_on_rollbacks import allowed, succeeded
+from attacks_on_room import register
 from bystanders import registered, stored
 from rows import POLICY, RUN_STATES, TENANT, digest_of
 from statement import ANOTHER, NOBODY, case, of
@@ -24,7 +25,16 @@ def held(rows: Rows, run_id: UUID, **more: Any) -> dict[str, Any]:
     """What names a run and the one who holds it."""
     epoch = rows.one("select epoch from runs where id = %(id)s", id=run_id)
     known = {"tenant": TENANT, "run_id": run_id, "epoch": epoch}
-    return {**known, "active_ms": 0, "delay": 0.0, "want": 1, "calls": 3, "irreversible": 1, **more}
+    return {
+        **known,
+        "active_ms": 0,
+        "delay": 0.0,
+        "wants_room": False,
+        "want": 1,
+        "calls": 3,
+        "irreversible": 1,
+        **more,
+    }
 
 
 @case("hold_run", finds=["running"], misses=RUN_STATES, tenant=ANOTHER, run_id=NOBODY, epoch=9)
@@ -48,6 +58,14 @@ def held(rows: Rows, run_id: UUID, **more: Any) -> dict[str, Any]:
 @case("lock_run", "rollback_run", "request_cancel", "count_calls", tenant=ANOTHER, run_id=NOBODY)
 def a_run(rows: Rows, state: str) -> dict[str, Any]:
     return held(rows, rows.run(state or "running"), fingerprint="f2", by="dana")
+
+
+@case("has_room", finds=["", "closed"], misses=["full"])
+def with_room(rows: Rows, state: str) -> dict[str, Any]:
+    """A run of an agent of which one call may wait."""
+    register(rows)
+    call = rows.call({"closed": "rejected", "full": "waiting"}.get(state, "forbidden"))
+    return {"tenant": TENANT, "run_id": call.run_id}
 
 
 @case("run_by_idempotency_key", tenant=ANOTHER, idempotency_key="other")

@@ -15,6 +15,7 @@ import attacks_on_keys
 import attacks_on_questions
 import attacks_on_replies
 import attacks_on_rollbacks
+import attacks_on_room
 import attacks_on_runs
 import attacks_on_starts
 import attacks_on_terms
@@ -37,6 +38,7 @@ MODULES = (
     attacks_on_keys,
     attacks_on_questions,
     attacks_on_rollbacks,
+    attacks_on_room,
     attacks_on_runs,
     attacks_on_starts,
     attacks_on_terms,
@@ -49,6 +51,8 @@ SILENT = {
     ("audit_log", "stamp"),
     ("audit_log", "commit_synchronously"),
     ("runs", "runs_due_by"),
+    # test_room_in_the_queue.py has its tests
+    ("approvals", "makes_room"),
 }
 
 

@@ -47,7 +47,7 @@ CHANGES = {
         # the life cycle, and what comes with its steps
         *("status", "exit", "exit_reason", "output", "started_at", "ended_at"),
         # the queue, and who holds it
-        *("want", "done", "epoch", "worker_id", "claimed_at", "not_before", "deaths"),
+        *("want", "done", "epoch", "worker_id", "claimed_at", "not_before", "deaths", "wants_room"),
         # a person's word
         *("cancel_requested_at", "cancel_requested_by", "fingerprint"),
         # what it has used

@@ -1,0 +1,1 @@
+select has_room(%(tenant)s, %(run_id)s)

@@ -39,12 +39,39 @@ _QUERIES: Final = frozenset({"query", "graphql", "gql"})
 _OFTEN_CODE: Final = frozenset({"code", "script"})
 _THIRD_PERSON: Final = frozenset(map(third_person, ACTING))
 _NOUNS: Final = frozenset({"search", "lookup"})
-"""Reading verbs that say so at the end of a name, too: `web_search`."""
+"""Reading verbs that say so at the end of a name, too: `code_search`."""
 _MAY_RUN_WHAT_IT_IS_GIVEN: Final = frozenset({"name-acts", "parameter-acts", "description-acts"})
 _IDIOMS: Final = frozenset({"rid", "paid", "sale", "done", "loan", "ride", "aloud"})
 """With these, a verb that reads does not: `get_rid_of`, `list_item_for_sale`."""
-_MADE_BY_ASKING: Final = frozenset({"token", "otp", "credentials"})
+_PARTICLES: Final = frozenset(
+    {"up", "down", "out", "over", "away", "going", "started", "help", "new"}
+)
+"""Right behind such a verb, too: `get_out`, `count_up`, `get_new_address`."""
+_MADE_BY_ASKING: Final = frozenset({"token", "otp", "credentials", "lease"})
 """What a name that ends with it may be called to make: `get_access_token`."""
+_LINKS: Final = frozenset({"link", "url"})
+_LINKS_OPEN: Final = frozenset(
+    {
+        *("share", "sharing", "public", "invite", "invitation", "upload", "signed", "presigned"),
+        *("payment", "magic", "oauth", "login"),
+    }
+)
+"""Of a link that somebody else can use, once it is made."""
+_TAKEN: Final = frozenset(
+    {"id", "ids", "number", "task", "job", "message", "item", "ticket", "code", "address"}
+)
+"""What is used up by getting the next of it."""
+_OUTSIDE: Final = frozenset(
+    {
+        *("internet", "website", "websites", "webpage", "webpages", "rss", "dns", "whois", "crawl"),
+        *("scrape", "tavily", "brave", "exa", "serp", "serper", "perplexity", "duckduckgo", "kagi"),
+    }
+)
+_OF_THE_WEB: Final = frozenset({"search", "page", "pages", "site", "content", "results", "lookup"})
+_SAYS_OUTSIDE: Final = re.compile(
+    r"\bthe (?:web|internet)\b|\bweb ?(?:page|site)s?\b|\b(?:web|internet|online) search|"
+    r"\brss\b|\bover ssh\b|\bany (?:url|endpoint|host|address|site)\b"
+)
 _CHECKS: Final = re.compile(
     r"checks? (?:if|whether|for|what|which|how|who|when|where|the (?:\w+ )?(?:status|state))\b"
 )
@@ -160,12 +187,22 @@ def _contradiction(tool: Evidence, name: str, description: str) -> tuple[str, st
         return _rule_for(verb), f"Its name says that it acts: `{verb}`."
     if acts := next(acting_words(description), None):
         return "description-acts", f"Its description says that it acts: `{acts}`."
-    arithmetic = "mathematical" in description.lower() or "arithmetic" in description.lower()
-    if _QUERIES.intersection(words) and "query" in tool.parameters:
-        return "parameter-acts", "It runs the `query` that it takes, whatever that says."
-    if parameter := acting_parameter(tool.parameters, is_arithmetic=arithmetic):
-        return "parameter-acts", f"It takes `{parameter[:60]}`: more than a read needs."
+    if _goes_outside(words, description):
+        return "egress-web", "What it is asked for goes to the web, or to a place the agent names."
+    if taken := _takes_too_much(tool.parameters, words, description.lower()):
+        return "parameter-acts", taken
     return None
+
+
+def _takes_too_much(parameters: tuple[str, ...], words: tuple[str, ...], said: str) -> str | None:
+    """What a tool takes that a read does not need, as a sentence."""
+    if _QUERIES.intersection(words) and "query" in parameters:
+        return "It runs the `query` that it takes, whatever that says."
+    if {"query", "variables"} <= set(parameters):
+        return "It takes a `query` with `variables`, as GraphQL's mutations are."
+    arithmetic = "mathematical" in said or "arithmetic" in said
+    parameter = acting_parameter(parameters, is_arithmetic=arithmetic)
+    return f"It takes `{parameter[:60]}`: more than a read needs." if parameter else None
 
 
 def _acting_verb(words: tuple[str, ...]) -> str | None:
@@ -177,7 +214,7 @@ def _acting_verb(words: tuple[str, ...]) -> str | None:
         acting |= _THIRD_PERSON
     if CONJUNCTIONS.intersection(words):
         return next((word for word in words if word in acting | EITHER), None) or _joined(words)
-    if idiom := next((word for word in words if word in _IDIOMS), None):
+    if idiom := _idiom(verbs):
         return idiom
     if verbs[0] in _SHOWS and _SHOWN_TO_PEOPLE.intersection(words):
         return verbs[0]
@@ -188,6 +225,25 @@ def _acting_verb(words: tuple[str, ...]) -> str | None:
         return found
     ends = (word for word in (verbs[0], verbs[-1]) if word in EITHER - NOUNS_OF_READING)
     return next(ends, None)
+
+
+def _idiom(verbs: list[str]) -> str | None:
+    """The word that makes a verb that reads into one that acts."""
+    if idiom := next((word for word in verbs if word in _IDIOMS), None):
+        return idiom
+    first, second, *rest = (*verbs, "", "")
+    if verbs == ["get"] or (first in READING and second in _PARTICLES):
+        return second or first
+    if second == "next" and _TAKEN.intersection(rest):
+        return second
+    return verbs[-1] if verbs[-1] in _LINKS and _LINKS_OPEN.intersection(verbs) else None
+
+
+def _goes_outside(words: tuple[str, ...], description: str) -> bool:
+    """Whether a name or a description says that the tool asks the web, or any place."""
+    of_web = "web" in words and bool(_OF_THE_WEB.intersection(words))
+    named = of_web or bool(_OUTSIDE.intersection(words))
+    return named or bool(_SAYS_OUTSIDE.search(description.lower()))
 
 
 def _leads(verbs: list[str]) -> bool:
@@ -201,7 +257,7 @@ def _joined(words: tuple[str, ...]) -> str | None:
     """What a conjunction joins to the first verb, unless that reads, too."""
     at = max(place for place, word in enumerate(words) if word in CONJUNCTIONS)
     following = words[at + 1] if at + 1 < len(words) else words[at]
-    return None if following in READING else following
+    return None if following in READING | NOUNS_OF_READING else following
 
 
 def _reading_verb(words: tuple[str, ...], description: str) -> str | None:

@@ -22,7 +22,7 @@ NOUNS_OF_READING: Final = frozenset(
     {
         *("status", "details", "detail", "info", "information", "history", "stats", "statistics"),
         *("logs", "log", "metadata", "schema", "summary", "definitions", "diff", "count", "show"),
-        *("overview", "usage", "metrics"),
+        *("overview", "usage", "metrics", "health", "version", "whoami", "indexes"),
     }
 )
 """What a tool is for that is called after what it gives: `git_status`, `survey_stats`."""

@@ -13,6 +13,7 @@ _CODE: Final = frozenset(
     {
         *("sql", "cmd", "command", "commands", "script", "scripts", "shell", "javascript", "js"),
         *("program", "mutation", "statement", "statements", "lambda", "bash", "powershell"),
+        *("python", "fn", "hook", "clause", "callback"),
     }
 )
 _WHOLE_CODE: Final = frozenset(
@@ -31,6 +32,8 @@ _ORDERS: Final = frozenset(
         *("save", "notify", "publish", "approve", "execute", "apply", "force", "insert", "add"),
         *("purge", "clear", "reset", "install", "upload", "confirm", "acknowledge", "ack"),
         *("consume", "lock", "revoke", "restart", "new", "set", "acknowledgement", "confirmation"),
+        *("cleanup", "fix", "autofix", "persist", "refresh", "export", "dump", "share", "forward"),
+        *("post", "outfile", "password"),
     }
 )
 _ORDER_NOUNS: Final = frozenset(
@@ -90,6 +93,15 @@ def _acts(name: str, *, is_arithmetic: bool) -> bool:
         return True
     if words[-1] in _PROGRAM_ARGUMENTS:
         return True
-    if words[0] in _ORDERS and words[-1] not in _ORDER_NOUNS:
+    if _orders(words):
         return True
     return words[-1] in _PLACES and bool(_OF_THE_OUTPUT.intersection(words[:-1]))
+
+
+def _orders(words: tuple[str, ...]) -> bool:
+    """`mark_as_read`, `auto_fix`, `fields_to_update`; not `update_id`."""
+    verb = words[1] if words[0] == "auto" and len(words) > 1 else words[0]
+    sets = verb == "set" and len(words) > 1
+    if verb in _ORDERS and (sets or words[-1] not in _ORDER_NOUNS):
+        return True
+    return words[-1] in _ORDERS and "to" in words[:-1]

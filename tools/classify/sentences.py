@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from .beginnings import unknown_verbs
 from .lexicon import ACTING, EITHER, gerunds, third_person
 
 if TYPE_CHECKING:
@@ -52,7 +53,14 @@ _PHRASES: Final = re.compile(
     r"\bturns? (?:\w+ ){0,3}(?:on|off)\b|\bshuts? (?:\w+ ){0,2}down\b|"
     r"\bpowers? (?:\w+ )?(?:on|off|down|up)\b|\brolls? (?:\w+ ){0,2}back\b|"
     r"\b(?:logs|signs) (?:\w+ ){1,2}out\b|\bcleans? up\b|\bthrows? away\b|\btakes? down\b|"
-    r"\bbacks? up\b|\bself-destructs?\b|\binitiates?\b|\binvisible to\b|\bcosts? \$?\d|"
+    r"\bbacks? up\b|\bself-destruct(?:s|ing)?\b|\bdisappears?\b|\bgo(?:es)? away\b|"
+    r"\b(?:is|are|be) gone\b|\bread(?:able)? only once\b|\bonly (?:be )?(?:read|seen|used) once\b|"
+    r"\blets? (?:\w+ ){1,2}know\b|\breach(?:es)? out\b|\bmakes? (?:\w+ ){1,2}public\b|"
+    r"\b(?:logging|signing|kicking) (?:\w+ ){1,2}out\b|"
+    r"\bchecks? (?:in|out|off)\b(?! (?:the|a|of)\b)|"
+    r"\bchecks? (?:the|an?|your|them|him|her) (?:\w+ )?(?:in|out|off)\b"
+    r"(?= (?:and|for|to|at)\b|[.,;]|$)|"
+    r"\binitiates?\b|\binvisible to\b|\bcosts? \$?\d|"
     r"\bplaces? (?:a|an|the) (?:\w+ )?(?:order|call|bid|bet|trade|hold)\b|"
     r"\bmakes? (?:a|an|the) (?:\w+ )?(?:payment|purchase|booking|reservation|transfer|deposit)\b|"
     r"\b(?:raises?|files?|filing|opening) (?:a|an) (?:\w+ )?"
@@ -114,8 +122,10 @@ def acting_words(description: str) -> Iterator[str]:
         yield "too long a description"
         return
     text = _MARKUP.sub(" ", description.lower())
-    for sentence in _SENTENCE.split(text):
-        yield from _acting_words_of(_BULLET.sub("", sentence, count=1).strip())
+    for place, raw in enumerate(_SENTENCE.split(text)):
+        sentence = _BULLET.sub("", raw, count=1).strip()
+        yield from _acting_words_of(sentence)
+        yield from unknown_verbs(sentence, is_first=place == 0)
 
 
 def _acting_words_of(sentence: str) -> Iterator[str]:

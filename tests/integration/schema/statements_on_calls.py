@@ -245,6 +245,29 @@ def left_unanswered(rows: Rows, state: str) -> dict[str, Any]:
 
 
 @case(
+    "rejections_in_a_row",
+    finds=["rejected", "after an approval"],
+    misses=["waiting", "approved", "a question", "before an approval"],
+    tenant=ANOTHER,
+    run_id=NOBODY,
+)
+def a_rejection(rows: Rows, state: str) -> dict[str, Any]:
+    if state in ("rejected", "waiting", "approved"):
+        return of(rows, rows.call(state))
+    run_id = rows.run("running")
+    kind = "question" if state == "a question" else "call"
+    rejected, other = (rows.held(run_id, asked={"kind": kind}) for _ in range(2))
+    rows.step(rejected, "rejected")
+    if kind == "call":
+        when = "-1 s" if state == "after an approval" else "1 s"
+        at = rows.one("select now() + %(when)s::interval", when=when)
+        rows.decide(other.approval_id)
+        rows.move("approvals", other.approval_id, "approved", closed_at=at, closed_by="dana")
+        rows.move("calls", other.id, "approved")
+    return of(rows, rejected)
+
+
+@case(
     "alike_approvals",
     finds=["pending", "closed"],
     misses=["of another run", "that is not the one"],

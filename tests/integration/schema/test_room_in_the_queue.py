@@ -91,6 +91,15 @@ def test_what_is_not_asked_by_the_agent_takes_no_room(rows: Rows) -> None:
     assert room(rows, call.run_id)
 
 
+def test_the_calls_of_another_tenant_take_no_room(rows: Rows) -> None:
+    register(rows)
+    theirs = rows.run("running", tenant_id="another")
+    rows.held(theirs, tenant_id="another", asked={"tenant_id": "another"})
+    assert room(rows, rows.run())
+    full = rows.held().run_id
+    assert rows.one("select has_room('another', %(run_id)s)", run_id=full)
+
+
 def test_the_calls_of_another_agent_take_no_room(rows: Rows) -> None:
     register(rows)
     rows.held(rows.run("running", agent="another"))
@@ -123,6 +132,7 @@ def test_what_never_took_room_makes_none(rows: Rows) -> None:
 
 def test_no_run_is_looked_for_where_there_is_no_cap(rows: Rows) -> None:
     register(rows, most_pending=None)
+    register(rows, name="another")
     held, first = rows.held(), wanting(rows)
     rows.step(held, "superseded")
     assert not is_due(rows, first)

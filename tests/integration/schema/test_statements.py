@@ -17,6 +17,7 @@ from statement import CASES, Case, found, of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from rows import Call, Rows
 
@@ -69,3 +70,26 @@ def test_what_became_of_an_undo_is_told_of_its_call_once_it_started(rows: Rows) 
     assert read(rows, "rollback_calls", call)["undo_state"] is None
     rows.start_undo(undo_id)
     assert read(rows, "rollback_calls", call)["undo_state"] == "executing"
+
+
+def test_calls_that_were_rejected_together_count_once(rows: Rows) -> None:
+    def pair(run_id: UUID) -> tuple[Call, Call]:
+        first, second = (rows.held(run_id, asked={"together": True, "quorum": 2}) for _ in "ab")
+        return first, second
+
+    def rejections(call: Call) -> int:
+        text = statement("rejections_in_a_row")
+        return int(rows.one(text, tenant="default", run_id=call.run_id))
+
+    first, second = pair(rows.run("running"))
+    rows.decide(first.approval_id, "dana", "reject")
+    rows.decide(second.approval_id, "dana", "reject", beside=first.approval_id)
+    for call in (first, second):
+        rows.close(call.approval_id, "rejected")
+    assert rejections(first) == 1
+    seen, other = pair(rows.run("running"))
+    rows.decide(seen.approval_id, "erik")
+    rows.decide(other.approval_id, "erik", beside=seen.approval_id)
+    rows.decide(other.approval_id, "dana", "reject")
+    rows.close(other.approval_id, "rejected")
+    assert rejections(other) == 1

@@ -73,6 +73,7 @@ def test_calls_that_may_not_be_decided_together_stand_alone(dana: Person, seeds:
 def test_one_click_approves_them_all(dana: Person, same: list[Seeded], states: Any) -> None:
     page = text_of(dana.get(f"/approvals/{same[0].approval_id}"))
     assert "3 identical calls of this run wait" in page
+    assert "0 of 1, 3 identical calls" in page  # in the bar that a small screen keeps in sight
     shown = on_the_page(dana, same[0])
     assert shown == names(same[1:])
     assert approve(dana, same[0], scope="all", also=shown).status_code == 303

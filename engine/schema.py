@@ -221,8 +221,8 @@ replies = _table(
     output_tokens=sa.BigInteger,
     reserved_in=sa.BigInteger,
     reserved_out=sa.BigInteger,
-    reserved_usd=sa.Numeric,
-    usd=sa.Numeric,
+    reserved_usd=sa.Numeric(18, 9),
+    usd=sa.Numeric(18, 9),
 )
 reviewers = _table(
     "reviewers",

@@ -96,7 +96,9 @@ class Spending:
 
     async def areserve(self, prompt: Prompt) -> Reserved:
         """The same, without blocking an event loop."""
-        wanted = self._wanted(prompt)
+        wanted = await asyncio.to_thread(
+            self._wanted, prompt
+        )  # the first look reads the price list
         until = time.monotonic() + _PATIENCE
         while True:
             if self._is_given(wanted, await self._ask(wanted), until):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from argon2 import PasswordHasher
-from interlock import Agent, gate
+from interlock import FREE, Agent, gate
 from interlock.approvals_ui.app import create_app
 from interlock.engine import accounts, wake
 from interlock.engine.database import Database
@@ -289,7 +289,8 @@ class Interlock(System):
         gated = [gated_tool(tool) for tool in scene.tools]
         reach.tools = {tool.name: tool for tool in gated}
         graph = react(scene, [*(tools or gated), *helper_tools(scene, reach)])
-        return Agent(AGENT, graph=graph, tools=gated, policy=policy or _policy(scene))
+        text = policy or _policy(scene)
+        return Agent(AGENT, graph=graph, tools=gated, policy=text, prices={"scripted": FREE})
 
     def inner_graph(self, tools: Any, turns: Any, thread: str | None) -> tuple[Any, Any]:
         """A graph inside a call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -81,6 +82,28 @@ def test_a_limit_ends_a_run_at_exactly_its_number(lab: Lab, limit: str, branches
     assert sentence in run["exit_reason"]
     assert len(model.asked) == 5
     assert spent(lab, run["id"]) == [(INPUT, 10, Decimal("0.01"), "declared")] * 5
+
+
+@pytest.mark.parametrize("way", ["ainvoke", "astream"])
+def test_calls_at_once_on_the_event_loop_share_the_limit(lab: Lab, way: str) -> None:
+    model = Metered(asked=[])
+
+    async def ask(at: int) -> None:
+        if way == "ainvoke":
+            await model.ainvoke(f"{QUESTION}{at}")
+        else:
+            async for _chunk in model.astream(f"{QUESTION}{at}"):
+                pass
+
+    async def node(_: Any) -> dict[str, Any]:
+        await asyncio.gather(*map(ask, range(8)))
+        return {}
+
+    asker = agent(one_node(node), cost_usd=0.05)
+    lab.work(asker)
+    run = lab.ended(lab.start(asker))
+    assert (run["exit"], len(model.asked)) == ("limit_reached", 5)
+    assert total(lab, run["id"]) == Decimal("0.05")
 
 
 def test_what_is_under_way_is_waited_for_where_it_may_leave_room(lab: Lab) -> None:

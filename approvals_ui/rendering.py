@@ -12,6 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from ..engine.queries import count_pending
+from ..engine.trips import trips
+from . import views_breaker
 from .decision_form import REASONS
 from .words import short
 
@@ -58,10 +60,14 @@ def page(
     template: str, site: Web, visitor: Visitor | None, *, status: int = 200, **context: Any
 ) -> HTMLResponse:
     """A whole page."""
-    shown: dict[str, Any] = {"pending": 0, "rendered": f"{now():%H:%M:%S}", **context}
-    if visitor is not None and "pending" not in context:
+    at = now()
+    shown: dict[str, Any] = {"pending": 0, "trips": (), "rendered": f"{at:%H:%M:%S}", **context}
+    if visitor is not None:
         with site.database.begin() as conn:
-            shown["pending"] = count_pending(conn, tenant=site.tenant)
+            if "pending" not in context:
+                shown["pending"] = count_pending(conn, tenant=site.tenant)
+            tripped = trips(conn, tenant=site.tenant, only_open=True)
+        shown["trips"] = [views_breaker.line(trip, at) for trip in tripped]
     text = render(template, environment_name=site.settings.environment, visitor=visitor, **shown)
     return HTMLResponse(text, status_code=status)
 

@@ -97,6 +97,8 @@ def state(run: RunRow) -> Badge:
         return words.Badge("Being cancelled", "cross", "warn")
     if run.wants_room:
         return words.Badge("Waiting for room", "clock", "warn")
+    if run.paused_by:
+        return words.PAUSED
     return words.RUNS[RunStatus(run.status)]
 
 
@@ -269,6 +271,10 @@ class RunView:
     rollback: RollbackView | None
     """The newest one."""
     stated: tuple[StatedLine, ...]
+    fallback: Value | None
+    """The model that stands in for every other."""
+    is_paused: bool
+    """Whether it does not begin because a breaker is tripped."""
 
 
 def view(detail: RunDetail, now: datetime) -> RunView:
@@ -292,4 +298,6 @@ def view(detail: RunDetail, now: datetime) -> RunView:
         acted=any(call.starts and call.effect != Effect.READ for call in detail.calls),
         rollback=rollback_view(detail.rollbacks[0], detail, now) if detail.rollbacks else None,
         stated=tuple(map(_stated, detail.assessments)),
+        fallback=shown(run.fallback) if run.fallback else None,
+        is_paused=run.paused_by is not None,
     )

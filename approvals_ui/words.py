@@ -93,6 +93,7 @@ RUNS = {
     RunStatus.WAITING: Badge("Waiting for a person", "clock", "warn"),
     RunStatus.ENDED: Badge("Ended", "check"),
 }
+PAUSED = Badge("Paused by a breaker", "limit", "warn")
 EXITS = {
     Exit.COMPLETED: Badge("Completed", "check"),
     Exit.FAILED: Badge("Failed", "warn"),
@@ -168,6 +169,9 @@ EVENTS = {
     "grant.used": Badge("A grant was used", "check"),
     "grant.revoked": Badge("A grant was revoked", "cross"),
     "assessment.marked_wrong": Badge("A stage was said to be wrong", "cross"),
+    "breaker.tripped": Badge("A circuit breaker tripped", "limit"),
+    "breaker.reset": Badge("A circuit breaker was reset", "check"),
+    "breaker.set": Badge("The tenant's circuit breaker was set", "limit"),
     "agent.registered": Badge("Agent registered", "agent"),
     "policy.stored": Badge("Policy text stored", "lock"),
     "reviewer.added": Badge("Reviewer added", "person"),

@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
 from .database import execute
+from .trips import trips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +46,7 @@ class _Figures(Collector):
         yield from self._calls()
         yield from self._approvals()
         yield from self._replies()
+        yield self._breakers()
 
     def _rows(self, statement: str) -> Sequence[Row[Any]]:
         return execute(self._conn, statement, tenant=self._tenant).all()
@@ -76,6 +78,16 @@ class _Figures(Collector):
             waiting.add_metric((row.kind,), row.n)
             oldest.add_metric((row.kind,), float(row.seconds))
         yield from (waiting, oldest)
+
+    def _breakers(self) -> Metric:
+        family = GaugeMetricFamily(
+            "interlock_breaker_tripped",
+            "Tripped circuit breakers; that of the tenant has no agent.",
+            labels=("agent",),
+        )
+        for trip in trips(self._conn, tenant=self._tenant, only_open=True):
+            family.add_metric((trip.agent or "",), 1)
+        return family
 
     def _replies(self) -> Iterator[Metric]:
         of = ("agent", "model")

@@ -164,6 +164,58 @@ class Seeds:
             log_entry(conn, "run.parked", "worker:w1", run_id=run_id, run_state="waiting")
         return run_id
 
+    def queued(self, *, fallback: str | None = None) -> UUID:
+        """A run that nobody has taken up, or one that was and fell back to another model."""
+        run_id = uuid7()
+        with self.database.begin() as conn:
+            run_sql(
+                conn,
+                "insert into runs (tenant_id, id, agent, fingerprint, input, tags, requested_by,"
+                " request_digest, limit_steps, limit_calls, limit_seconds, limit_repeats)"
+                " values (:tenant, :id, 'fleet-ops', :fingerprint, '1', '{}', 'reviewer:dana',"
+                " 'r', 25, 50, 300, 3)",
+                tenant=TENANT,
+                id=run_id,
+                fingerprint=self.fingerprint,
+            )
+            log_entry(conn, "run.created", "reviewer:dana", run_id=run_id, run_state="queued")
+            if fallback:
+                run_sql(
+                    conn,
+                    "update runs set status = 'running', worker_id = :worker, epoch = 1,"
+                    " fallback = :model where id = :id",
+                    worker=self.worker_id,
+                    model=fallback,
+                    id=run_id,
+                )
+                log_entry(conn, "run.claimed", "worker:w1", run_id=run_id, run_state="running")
+        return run_id
+
+    def trip(self, agent: str | None, *, model: str | None = None, minutes: int = 0) -> UUID:
+        """A circuit breaker that tripped; None is the tenant's. `minutes` until it resets."""
+        trip_id = uuid7()
+        with self.database.begin() as conn:
+            run_sql(
+                conn,
+                "insert into breaker_trips (tenant_id, id, agent, usd, usd_per_hour, model,"
+                " resets_at) values (:tenant, :id, :agent, 6.2, 5, :model,"
+                " clock_timestamp() + make_interval(mins => :minutes))",
+                tenant=TENANT,
+                id=trip_id,
+                agent=agent,
+                model=model,
+                minutes=minutes or None,
+            )
+            audit.record(
+                conn,
+                tenant=TENANT,
+                event="breaker.tripped",
+                actor="interlock",
+                subject=trip_id,
+                state="tripped",
+            )
+        return trip_id
+
     def version(self, run_id: UUID) -> Seeded:
         """The agent changed under the run; a person is asked."""
         approval_id, digest = uuid7(), sha256(run_id.bytes).digest()

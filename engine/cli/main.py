@@ -28,6 +28,7 @@ COMMANDS = {
     "policy": ("policy:policy", "Check policies, explain verdicts, replay the past."),
     "usage": ("usage:usage", "Say what models cost."),
     "limits": ("limits:limits", "Show and set what a tenant may use in a day."),
+    "breakers": ("breakers:breakers", "List and reset circuit breakers."),
     "users": ("users:users", "Add, list and disable reviewers."),
     "tokens": ("tokens:tokens", "Add, list and revoke API tokens."),
     "db": ("db:db", "Bring the database's schema up."),

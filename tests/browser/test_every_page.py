@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from interlock.engine.database import Database
     from playwright.sync_api import Page
+    from seeding import Seeds
 
 FAULTS = """() => {
   const faults = [];
@@ -81,6 +82,20 @@ def test_every_page_fits_and_is_labelled(
             found += page.evaluate(SMALL)
         problems[name] = found
     assert {name: found for name, found in problems.items() if found} == {}
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_a_page_on_which_breakers_are_tripped_fits(
+    signed_in: Callable[..., Page], seeds: Seeds, width: int
+) -> None:
+    seeds.trip("fleet-ops", minutes=45)
+    seeds.trip(None)
+    run_id = seeds.queued()
+    page = signed_in(viewport={"width": width, "height": 844})
+    for path in ("/runs", f"/runs/{run_id}"):
+        page.goto(path)
+        found = page.evaluate(FAULTS) + page.evaluate(OVERFLOW)
+        assert found + (page.evaluate(SMALL) if width < 500 else []) == []
 
 
 def test_the_decision_bar_stays_at_the_bottom_of_a_phone(

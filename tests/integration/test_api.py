@@ -436,6 +436,8 @@ def test_the_openapi_document_describes_the_contract(api: TestClient) -> None:
         "/api/grants",
         "/api/grants/{grant_id}/revoke",
         "/api/calibration",
+        "/api/breakers",
+        "/api/breakers/{trip_id}/reset",
         "/api/tools",
         "/api/policies",
         "/api/audit",

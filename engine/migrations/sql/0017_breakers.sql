@@ -89,7 +89,9 @@ create function is_tripped(tenant text, which_agent text) returns boolean langua
 $$;
 
 set constraints all immediate; -- a table with checks to come cannot be altered
-alter table runs add column fallback text; -- the model that each of its model calls goes to
+alter table runs
+    add column fallback text, -- the model that each of its model calls goes to
+    add constraint begins_without_fallback check (fallback is null or epoch > 0);
 alter table agents add column fallback text; -- what its new runs fall back to; null: they wait
 
 -- The trip for which a new run waits, if it does
@@ -108,12 +110,6 @@ $$;
 -- A run is switched when it is claimed first, or never
 create function runs_breaker_guard() returns trigger language plpgsql as $$
 begin
-    if tg_op = 'INSERT' then
-        if new.fallback is not null then
-            raise exception 'a run begins without a fallback' using errcode = 'IL001';
-        end if;
-        return new;
-    end if;
     if old.epoch > 0 or new.epoch = 0 then
         raise exception 'a run falls back when it is claimed first, or never' using errcode = 'IL002';
     end if;
@@ -123,8 +119,6 @@ begin
     end if;
     return new;
 end $$;
-create trigger begins_without_fallback before insert on runs
-    for each row when (new.fallback is not null) execute function runs_breaker_guard();
 create trigger runs_breaker_guard before update on runs
     for each row when (new.fallback is distinct from old.fallback or (old.epoch = 0 and new.epoch > 0))
     execute function runs_breaker_guard();

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attack import Constraint, Guard, Index, attacks
 from attacks_on_assessments import assessment
+from attacks_on_breakers import TRIPS_ONCE, tenants, trip
 from attacks_on_replies import asked
 from attacks_on_rollbacks import allowed
 from bystanders import bystanders, stored
@@ -52,6 +53,8 @@ KEYS: dict[str, tuple[Guard, ...]] = {
     "tenant_limits": _key("tenant_limits"),
     "tenant_days": _key("tenant_days"),
     "assessments": _key("assessments", Constraint("assessments", "stated_once")),
+    "tenant_breakers": _key("tenant_breakers"),
+    "breaker_trips": _key("breaker_trips", TRIPS_ONCE),
     "grants": _key("grants"),
     "rollbacks": _key("rollbacks", Index("rollbacks_one_at_a_time")),
     "undos": _key(
@@ -81,6 +84,8 @@ def _one_of(rows: Rows, table: str) -> str:
         _written(rows)
     if table == "tenant_limits":
         rows.insert(table, tenant_id=TENANT, set_by="operator:tests")
+    if table == "tenant_breakers":
+        tenants(rows)
     if table == "tenant_days":
         rows.insert(table, tenant_id=TENANT, day="2026-11-27")
     return "true"
@@ -102,6 +107,7 @@ _BORN: dict[str, Callable[[Rows], UUID]] = {
     "undos": allowed,
     "replies": asked,
     "assessments": assessment,
+    "breaker_trips": trip,
     "grants": lambda rows: rows.grant(),
 }
 """Rows that have a life cycle are refused in the middle of it, whatever their key."""

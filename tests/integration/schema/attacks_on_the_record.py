@@ -179,6 +179,7 @@ _REST = _FAMILY[1:]
         "rollbacks": _truncating("rollbacks", "undos"),
         "undos": _truncating("undos"),
         "assessments": _truncating("assessments"),
+        "breaker_trips": _truncating("breaker_trips"),
     }
 )
 def what_is_kept_cannot_be_truncated(rows: Rows, table: str) -> Iterator[None]:

@@ -256,7 +256,8 @@ def claimed(rows: Rows, state: str) -> dict[str, Any]:
     own = "f1" if state in (*RUN_STATES, "not due yet") else "f2"
     taking = {"tenant": TENANT, "worker": rows.worker, "agents": ["fleet-ops"]}
     entry = {"head": "", "middle": "", "tail": ""}
-    return {**taking, "fingerprints": [own], "free": 5, "actor": "worker:1", **entry}
+    taking |= {"fingerprints": [own], "free": 5, "actor": "worker:1"}
+    return {**taking, **entry, "models": [None]}
 
 
 # Rollbacks and undos ----------------------------------------

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attacks_on_approvals
 import attacks_on_assessments
+import attacks_on_breakers
 import attacks_on_calls
 import attacks_on_decisions
 import attacks_on_decisions_together
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 MODULES = (
     attacks_on_approvals,
     attacks_on_assessments,
+    attacks_on_breakers,
     attacks_on_calls,
     attacks_on_decisions,
     attacks_on_decisions_together,

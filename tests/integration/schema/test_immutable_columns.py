@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attacks_on_approvals
 import attacks_on_assessments
+import attacks_on_breakers
 import attacks_on_calls
 import attacks_on_grants
 import attacks_on_replies
@@ -35,6 +36,7 @@ CHANGES = {
     # one more use; and its end by a person
     "grants": {"uses", "revoked_at", "revoked_by"},
     "approvals": {"state", "closed_at", "closed_by", "close_reason"},
+    "breaker_trips": {"reset_at", "reset_by"},
     "assessments": {
         # stated anew by a task that runs again, until somebody said something of it
         *("confidence", "value_digest"),
@@ -48,6 +50,8 @@ CHANGES = {
         *("status", "exit", "exit_reason", "output", "started_at", "ended_at"),
         # the queue, and who holds it
         *("want", "done", "epoch", "worker_id", "claimed_at", "not_before", "deaths", "wants_room"),
+        # once, as it is claimed first
+        "fallback",
         # a person's word
         *("cancel_requested_at", "cancel_requested_by", "fingerprint"),
         # what it has used
@@ -60,6 +64,7 @@ PROVEN = {
     "calls": attacks_on_calls.what_a_call_is_cannot_change,
     "grants": attacks_on_grants.what_was_granted_cannot_change,
     "approvals": attacks_on_approvals.what_is_asked_cannot_change,
+    "breaker_trips": attacks_on_breakers.why_a_breaker_tripped_cannot_change,
     "assessments": attacks_on_assessments.whose_assessment_it_is_cannot_change,
     "replies": attacks_on_replies.what_a_reply_cost_cannot_change,
     "runs": attacks_on_runs.what_was_asked_of_a_run_cannot_change,

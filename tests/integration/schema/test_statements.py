@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import statements_on_accounts  # noqa: F401 - adds its cases
 import statements_on_assessments  # noqa: F401
+import statements_on_breakers  # noqa: F401
 import statements_on_calls  # noqa: F401
 import statements_on_runs  # noqa: F401
 from attacks_on_rollbacks import succeeded

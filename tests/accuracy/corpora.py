@@ -64,14 +64,14 @@ def tau2_tools() -> Iterator[Case]:
         yield Case(tool, not row["mutates_state"] and row["type"] != "write")
 
 
-def own(kind: str) -> Iterator[Case]:
+def own(kind: str, name: str = "own") -> Iterator[Case]:
     """What was written for this project before its rules were looked at."""
-    for row in rows(f"own_{kind}.jsonl"):
+    for row in rows(f"{name}_{kind}.jsonl"):
         told = {"kind": kind, **{key: value for key, value in row.items() if key in _ASKED}}
         yield Case(told, row["label"] == "read_only")
 
 
-_ASKED = frozenset({"call", "name", "description", "params"})
+_ASKED = frozenset({"call", "name", "description", "params", "annotations"})
 
 CORPORA: Mapping[str, Callable[[], Iterator[Case]]] = {
     "SQL": sql,
@@ -85,4 +85,8 @@ CORPORA: Mapping[str, Callable[[], Iterator[Case]]] = {
     "own shell": lambda: own("shell"),
     "own HTTP": lambda: own("http"),
     "own MCP tools": lambda: own("tool"),
+    "held-out SQL": lambda: own("sql", "heldout"),
+    "held-out shell": lambda: own("shell", "heldout"),
+    "held-out HTTP": lambda: own("http", "heldout"),
+    "held-out MCP tools": lambda: own("tool", "heldout"),
 }

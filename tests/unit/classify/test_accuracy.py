@@ -18,6 +18,10 @@ AUTONOMY = {
     "own shell": 0.95,
     "own HTTP": 0.95,
     "own MCP tools": 0.65,
+    "held-out SQL": 0.94,
+    "held-out shell": 0.97,
+    "held-out HTTP": 0.94,
+    "held-out MCP tools": 0.85,
 }
 
 

@@ -29,6 +29,9 @@ _READS = re.compile(
 )
 _ELSEWHERE = "--endpoint-url"
 _FETCHED = ("http://", "https://")
+_SENT = ("file://", "fileb://")
+_OF_THE_CLIENT = re.compile(r"--cli-(?!read-timeout|connect-timeout|binary-format)|--ca")
+"""Options, however short they are written, that take the call from a file or ask for more."""
 
 
 def check_aws(command: Simple) -> None:
@@ -54,5 +57,10 @@ def _check_argument(name: str, word: Word) -> None:
     option = word.head.partition("=")[0]
     if option not in {"", "-", "--"} and _ELSEWHERE.startswith(option):
         raise Unproven("egress-network", f"`{name} {option}` speaks to another address.")
-    if word.head.partition("=")[2].startswith(_FETCHED) or word.head.startswith(_FETCHED):
+    if _OF_THE_CLIENT.match(option):
+        raise Unproven("shell-option", f"`{name} {option}` is not known to only read.")
+    values = (word.head, word.head.partition("=")[2])
+    if any(value.startswith(_SENT) for value in values):
+        raise Unproven("egress-network", f"`{name}` sends the file in `{word.head[:60]}`.")
+    if any(value.startswith(_FETCHED) for value in values):
         raise Unproven("egress-network", f"`{name}` may fetch `{word.head[:60]}`.")

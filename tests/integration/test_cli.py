@@ -393,7 +393,9 @@ def test_identical_calls_are_decided_together_on_the_command_line(
     reject = ["approvals", "reject", str(first.approval_id), "--digest", first.digest]
     reject += ["--as", "dana", "--reason", "Keep it."]
     who = {"INTERLOCK_PASSWORD": reviewer.password}
-    refused(cli(*reject, "--also", "that one", **who), 2, "is not ID:DIGEST as `show` prints it")
+    wrong = cli(*reject, "--also", "that one", **who)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "'that one' is not ID:DIGEST as `show` prints it." in wrong.stderr
     said = fine(cli(*reject, "--also", also, **who))
     assert said == "Rejected by dana.\nSo was 1 identical call.\n"
     other = seeds.held(run_id, terms={"together": True})

@@ -86,6 +86,7 @@ class History(HundredPolicies):
             tools=json.dumps(tools),
             limits=json.dumps(ample().as_json()),
             most_pending=None,
+            fallback=None,
         )
 
     def _make(self, db: Database, numbers: range) -> None:

@@ -16,7 +16,6 @@ from interlock.engine import (
     rollbacks,
     runs,
 )
-from interlock.engine.admission import Admission
 from interlock.engine.answer import Answer
 from interlock.engine.begun import Begun
 from interlock.engine.call import Place, Proposal
@@ -36,6 +35,7 @@ from interlock.engine.outcome import success
 from interlock.engine.rollback_journal import Restored, RollbackHold
 from interlock.engine.rollback_plan import Scope
 from interlock.engine.rollback_work import Rollbacks
+from interlock.engine.starting import Starts
 from interlock.engine.worker import Worker
 from interlock.policies.verdict import Outcome, Terms, Verdict
 from langgraph.checkpoint.serde import _msgpack
@@ -154,11 +154,11 @@ def test_of_two_starts_one_is_told_that_it_is_none(conn: Connection, rows: Rows)
 def test_a_start_is_sent_only_while_the_lease_is_good(is_good: bool) -> None:  # noqa: FBT001
     hold = Hold(TENANT, uuid7(), "fleet-ops", 1, uuid7())
     lease: Any = SimpleNamespace(is_good=lambda term: is_good and term == 3)
-    admission = object.__new__(Admission)
-    admission._hold, admission._lease = hold, lease
+    starts = object.__new__(Starts)
+    starts._hold, starts._lease = hold, lease
     token = uuid7()
     call = call_writes.begin(hold, PROPOSAL, token)
-    start = admission._start_of(Begun(call, PROPOSAL.place, token, {}, 3, PROPOSAL))
+    start = starts._start_of(Begun(call, PROPOSAL.place, token, {}, 3, PROPOSAL))
     assert start["is_wanted"]() is is_good
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class Shelf:
     """Stands for the replies of a run: one for each prompt."""
 
+    fallback = None
+
     def __init__(self) -> None:
         self.contents: dict[bytes, bytes] = {}
         self.broke: list[type[BaseException]] = []

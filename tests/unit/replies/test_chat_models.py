@@ -30,6 +30,7 @@ class Shelf:
         self.contents: dict[bytes, bytes] = {}
         self.broke: list[type[BaseException]] = []
         self.reserved = 0
+        self.fallback: Any = None
 
     def ask(self, prompt: Prompt) -> Any:
         return Slot(self, prompt.digest())
@@ -177,6 +178,28 @@ def test_a_reply_comes_back_as_it_was(shelf: Shelf, way: str, kind: type[Plain])
     assert turnstile.passed == (2 if "typed" in way else 1)  # LangChain asks it first there
     first_heard, again_heard = ([e for e in each.heard if e != "token"] for each in heard)
     assert first_heard == again_heard == ["start", "one! (1)"]
+
+
+STANDING_IN = [
+    (way, kind, other)
+    for way, kind in cases()
+    for other in (Plain, Streaming)
+    if other is Streaming or "typed" not in way
+]
+
+
+@pytest.mark.parametrize(("way", "kind", "other"), STANDING_IN)
+def test_another_model_stands_in_for_each_that_is_asked(
+    shelf: Shelf, way: str, kind: type[Plain], other: type[Plain]
+) -> None:
+    notes: list[str] = []
+    asked: list[str] = []
+    shelf.fallback = other(notes=notes)
+    model = kind(notes=asked)
+    first, again = (WAYS[way](model, "one") for _ in range(2))
+    assert (asked, notes) == ([], ["one"])
+    assert first == again
+    assert (again.text, again.usage_metadata) == ("one! (1)", USAGE)
 
 
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])

@@ -119,12 +119,13 @@ def _grants(seeds: Seeds) -> Seeded:
 def _stated(seeds: Seeds) -> UUID:
     """A triage that was surer than it was right, and one of its runs."""
     said = [*(["as it was"] * 41), *(["security incident"] * 3), *([""] * 12)]
+    run = seeds.run("File yesterday's tickets.", agent="billing")
     for at, taken in enumerate(said):
-        run = seeds.run("File the ticket.", agent="billing")
         seeds.stated(run, "classify", 0.93 + at % 6 / 100, taken, "dana" if taken else None)
         seeds.stated(run, "check", 1.0)
         if at % 4 == 0:
             seeds.stated(run, "classify", 0.55, "bug" if at % 8 else "as it was", "erin")
+    seeds.end_run(run)
     run = seeds.run(TICKET, agent="billing")
     wrong = seeds.stated(run, "classify", 0.93)
     seeds.stated(run, "check", 1.0)

@@ -78,9 +78,10 @@ def _costs(seeds: Seeds) -> str:
     for at in range(12):
         replies = 60 if at == 7 else 2 + at % 3
         spent = [("claude-sonnet-4-5", "0.0217", listed)] * replies
-        seeds.run("Say what is due back today.", spent=spent, budget=2, minutes_ago=600)
+        run = seeds.run("Say what is due back today.", spent=spent, budget=2, minutes_ago=600)
+        seeds.end_run(run)
     spent = [("gpt-4o", "0.0061", listed)] * 4 + [("depot-7b", "0.0975", "unknown")]
-    seeds.run("Draft the invoices.", agent="billing", spent=spent, minutes_ago=500)
+    seeds.end_run(seeds.run("Draft the invoices.", agent="billing", spent=spent, minutes_ago=500))
     limits = TenantLimits(Decimal(5), 40)
     limit_tenant(seeds.database, tenant=TENANT, limits=limits, by="operator:docs")
     return "/cost"

@@ -6,18 +6,24 @@ In one branch as in eight at a time, each of them a graph inside the graph.
 from __future__ import annotations
 
 import operator
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import pytest
-from interlock import Agent, Limits, tool
+from interlock import Agent, Limits, Price, tool
 from interlock.engine.errors import AlreadyDecided
 from interlock.engine.runs import create_run
 from interlock.tools import Undo
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from integration.engine.metered import QUESTION, Metered
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -54,7 +60,7 @@ class Plan(TypedDict, total=False):
     """What a run does, round after round until a limit ends it."""
 
     calls: str
-    """The tool that each branch calls."""
+    """The tool that each branch calls, or `ask` for a model."""
     branches: int
     is_nested: bool
     """Whether each branch is a graph of its own."""
@@ -64,8 +70,14 @@ class Plan(TypedDict, total=False):
     said: Annotated[list[str], operator.add]
 
 
+MODEL = Metered(asked=[], seconds=0.01)
+"""Takes a hundred tokens of a prompt and ten of a reply, which are a cent."""
+
+
 def act(state: Any) -> Any:
     """One call."""
+    if state["calls"] == "ask":
+        return {"said": [MODEL.invoke(state["place"].ljust(len(QUESTION), "q")).content]}
     made = mark if state["calls"] == "mark" else wipe
     return {"said": [made.invoke({"place": state["place"]})]}
 
@@ -119,7 +131,8 @@ def build() -> Any:
 
 
 MOST = Limits(steps=10_000, calls=10_000, irreversible=1000, repeats=1000, pending=100, seconds=600)
-agent = Agent("marker", graph=build, tools=[mark, wipe], limits=MOST)
+PRICES = {"metered": Price(0, 1000)}
+agent = Agent("marker", graph=build, tools=[mark, wipe], limits=MOST, prices=PRICES)
 
 
 @dataclass(frozen=True)
@@ -131,19 +144,29 @@ class Case:
     """
 
     limit: str
-    allowed: int
+    allowed: float
     calls: str
     count: str
     is_same: bool = False
 
 
 OF_ALL = "select count(*) from calls c where c.run_id = r.id"
+OF_REPLIES = "select sum(coalesce({0}, {1})) from replies e where e.run_id = r.id"
+"""A reply that nobody saw counts as what it could have taken."""
 CASES = [
     Case("steps", 21, "mark", "select r.used_steps"),
     Case("calls", 45, "mark", OF_ALL),
     Case("irreversible", 12, "wipe", f"{OF_ALL} and c.approval_id is not null"),
     Case("repeats", 30, "mark", OF_ALL, is_same=True),
+    Case("tokens_in", 4000, "ask", OF_REPLIES.format("input_tokens", "reserved_in")),
+    Case("tokens_out", 400, "ask", OF_REPLIES.format("output_tokens", "reserved_out")),
+    Case("cost_usd", 0.4, "ask", OF_REPLIES.format("usd", "reserved_usd")),
 ]
+
+
+MADE = """
+select id from calls where run_id = %(id)s union all select id from replies where run_id = %(id)s
+"""
 
 
 def struck(crew: Crew, desk: Desk, run: UUID, times: int) -> int:
@@ -158,7 +181,7 @@ def struck(crew: Crew, desk: Desk, run: UUID, times: int) -> int:
                 if asked.kind == "call":
                     desk.approve(asked)
         row = desk.run(run)
-        made = len(desk.calls(run))
+        made = len(desk.rows(MADE, id=run))
         is_on = row.status == "running" and row.worker_id not in dead
         if len(dead) < times and is_on and made > seen:
             query = "select pid from workers where id = %(id)s"
@@ -194,12 +217,12 @@ def test_a_limit_ends_a_run_at_its_number_whoever_is_killed(
     assert struck(crew, desk, run, KILLS) == KILLS
     ended = desk.run(run)
     assert ended.exit == "limit_reached", ended.exit_reason
-    assert f"limit of {case.allowed}" in ended.exit_reason
-    assert counted(desk, run, case) == case.allowed
+    assert f"limit of {case.allowed}" in ended.exit_reason.replace(",", "")
+    assert counted(desk, run, case) == Decimal(str(case.allowed))
 
 
-def counted(desk: Desk, run: UUID, case: Case) -> int:
+def counted(desk: Desk, run: UUID, case: Case) -> Decimal:
     """How much of what is limited there is."""
     rows: Any = desk.rows(f"select ({case.count}) from runs r where r.id = %(id)s", id=run)  # noqa: S608
     row: Row = rows[0]
-    return int(row[0])
+    return Decimal(row[0])

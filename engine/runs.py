@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -397,7 +398,8 @@ def recover(conn: Connection, *, most_deaths: int, worker_id: UUID, in_hand: Seq
     that are not `in_hand`.
     """
     rows = execute(conn, "recover_runs", worker_id=worker_id, in_hand=list(in_hand)).all()
-    for row in rows:
+    # the end of a run locks its agent's room: all in one order, so that none waits in a circle
+    for row in sorted(rows, key=attrgetter("tenant_id", "agent")):
         hold = Hold(row.tenant_id, row.id, "", row.epoch, row.worker_id)
         detail = {"lost_worker": str(row.worker_id), "deaths": row.deaths}
         note_run(

@@ -14,4 +14,4 @@ update runs r
 set status = 'queued', worker_id = null, deaths = deaths + 1, used_ms = used_ms + lost.active_ms,
     not_before = clock_timestamp()
 from lost where r.tenant_id = lost.tenant_id and r.id = lost.id
-returning r.tenant_id, r.id, r.deaths, r.epoch, r.cancel_requested_by, lost.worker_id
+returning r.tenant_id, r.id, r.agent, r.deaths, r.epoch, r.cancel_requested_by, lost.worker_id

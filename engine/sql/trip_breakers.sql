@@ -21,5 +21,6 @@ where not past.is_open and s.usd > w.usd_per_hour
       select from runs r
       where r.tenant_id = %(tenant)s and r.status = 'queued' and r.epoch = 0
         and r.not_before <= clock_timestamp() and r.agent = coalesce(w.agent, r.agent)))
+order by w.agent -- all workers in one order: each waits for whoever trips the same one
 on conflict (tenant_id, coalesce(agent, '')) where reset_at is null do nothing
 returning id, agent, usd, usd_per_hour, model

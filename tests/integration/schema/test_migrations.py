@@ -20,6 +20,7 @@ from interlock.engine.database import Database
 from interlock.engine.errors import SchemaOutdated
 from rows import Rows
 from sqlalchemy.dialects import postgresql
+from uuid_utils.compat import uuid7
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,6 +133,44 @@ def test_calls_and_approvals_of_before_get_their_times(empty: Database) -> None:
         assert conn.exec_driver_sql(query, (waits.id,)).one() == (None, None, within, None)
         query = "select use_within from approvals where id = %s"
         assert conn.exec_driver_sql(query, (waits.approval_id,)).scalar_one() == timedelta(days=1)
+
+
+def test_runs_under_way_before_there_were_costs_go_on(empty: Database) -> None:
+    alembic_to(empty, "0013")
+    with empty.begin() as conn:
+        rows = Rows(conn.connection.driver_connection)
+        run_id = rows.run("running")
+        held, queued, reply_id = rows.held(), rows.run(), uuid7()
+        kept = {"ns": "", "key": b"k", "ordinal": 0, "content": b"said"}
+        columns = {"model": "m", "input_tokens": 7, "output_tokens": None, **kept}
+        rows.insert("replies", tenant_id="default", run_id=run_id, id=reply_id, **columns)
+    schema.migrate(empty)
+    with empty.begin() as conn:
+        rows = Rows.over(conn.connection.driver_connection)
+        rows.silent = False
+        query = "select content, usd, reserved_usd, price, is_folded from replies where id = %(id)s"
+        assert rows.do(query, id=reply_id).fetchone() == (b"said", 0, 0, "unknown", False)
+        reserve = "select reserve_reply('default', %(run)s, 1, %(id)s, 'm', 'p', 1, 1, %(usd)s)"
+        for usd, said in ((1, "reserved"), ("0.01", "refused")):
+            answer = rows.one(reserve, run=run_id, id=uuid7(), usd=usd)
+            assert answer["said"] == said
+        rows.do(
+            "update replies set ns = null, key = null, ordinal = null, content = null"
+            " where id = %(id)s",
+            id=reply_id,
+        )
+        assert rows.one("select has_room('default', %(id)s)", id=held.run_id)
+        query = "select together from approvals where id = %(id)s"
+        assert rows.one(query, id=held.approval_id) is False
+        rows.step(held, "approved")
+        query = "select wants_room or fallback is not null from runs where id = %(id)s"
+        assert rows.one(query, id=queued) is False
+        rows.settle()
+    with (
+        empty.begin() as conn,
+        pytest.raises(psycopg.errors.Error, match="what a reply cost cannot change"),
+    ):
+        Rows.over(conn.connection.driver_connection).change("replies", reply_id, usd=1)
 
 
 def alembic_to(database: Database, revision: str) -> None:

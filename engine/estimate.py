@@ -31,9 +31,10 @@ _LIMITS = (
 
 def tokens_in(prompt: Prompt) -> int:
     """Tokens of the prompt with its tools: rather too many than too few."""
-    texts = [part for message in prompt.messages for part in _parts(message)]
+    parts = [part for message in prompt.messages for part in _parts(message)]
+    pictures = parts.count(None)
+    texts = [part for part in parts if part is not None]
     texts += [str(value) for value in prompt.options.values()]
-    pictures = texts.count("")
     size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     return (
         size // _BYTES_PER_TOKEN
@@ -42,12 +43,12 @@ def tokens_in(prompt: Prompt) -> int:
     )
 
 
-def _parts(message: BaseMessage) -> Iterator[str]:
+def _parts(message: BaseMessage) -> Iterator[str | None]:
     """What is sent of a message, as text; a picture as none."""
     blocks = message.content if isinstance(message.content, list) else [message.content]
     for block in blocks:
         kind = block.get("type", "") if isinstance(block, dict) else ""
-        yield "" if "image" in kind else str(block)
+        yield None if "image" in kind else str(block)
     if calls := getattr(message, "tool_calls", None):
         yield str(calls)
 

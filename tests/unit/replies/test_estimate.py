@@ -76,5 +76,9 @@ def test_a_picture_counts_as_one_however_many_bytes_it_has() -> None:
     assert 2_000 <= tokens_in(asked) < 2_100
 
 
+def test_a_message_without_a_text_is_no_picture() -> None:
+    assert tokens_in(prompt(AIMessage(""), HumanMessage(""))) < 100
+
+
 def test_half_of_a_surrogate_is_counted_as_well() -> None:
     assert tokens_in(prompt(HumanMessage("\ud800"))) > 0

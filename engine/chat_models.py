@@ -9,6 +9,7 @@ way here; outside a run that is all that they do more.
 from __future__ import annotations
 
 import inspect
+import sys
 from contextlib import aclosing, closing, contextmanager
 from copy import copy
 from functools import cache, partial, wraps
@@ -45,6 +46,7 @@ _KNOWN = {
     "_aiter_v2_events": _EVENTS,
 }
 """The methods, and what they take where this was written for."""
+_END = object()
 _NAMES_OF_MODELS = frozenset({"model", "model_name"})
 """Options by which a call goes to another model than the one it is made to."""
 
@@ -86,14 +88,33 @@ def _inside() -> Iterator[None]:
         current_replies.reset(token)
 
 
+def _each_inside(parts: Iterator[Any]) -> Iterator[Any]:
+    """The parts of a reply as they come; whoever hears them is outside."""
+    while True:
+        with _inside():
+            part = next(parts, _END)
+        if part is _END:
+            return
+        yield part
+
+
+async def _aeach_inside(parts: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    while True:
+        with _inside():
+            part = await anext(parts, _END)
+        if part is _END:
+            return
+        yield part
+
+
 @contextmanager
-def _paying(asked: Asked | None) -> Iterator[None]:
+def _paying(asked: Asked) -> Iterator[None]:
     """The block makes the call; where it comes to no reply, that is settled as well."""
+    before = sys.exception()
     try:
         yield
     except BaseException as error:
-        if asked is not None:
-            asked.broke(error)
+        asked.broke(error, before)
         raise
 
 
@@ -231,7 +252,8 @@ def _kept(asked: Asked, chunks: Any) -> Iterator[Any]:
     asked.reserve()
     heard: list[Any] = []
     with closing(chunks), _paying(asked):
-        for chunk in chunks:
+        for chunk in _each_inside(chunks):
+            asked.is_heard = True
             heard.append(chunk)
             if _is_last(chunk):
                 _keep_chunks(asked, heard)
@@ -244,7 +266,8 @@ async def _akept(asked: Asked, chunks: Any) -> AsyncIterator[Any]:
     heard: list[Any] = []
     async with aclosing(chunks):
         with _paying(asked):
-            async for chunk in chunks:
+            async for chunk in _aeach_inside(chunks):
+                asked.is_heard = True
                 heard.append(chunk)
                 if _is_last(chunk):
                     _keep_chunks(asked, heard)
@@ -298,13 +321,14 @@ def _events(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[An
         self, kwargs = _chosen(self, kwargs)
         asked = _asked("events", self, messages, stop, kwargs)
         if asked is None or asked.content is None:
+            events: Any = original(
+                self, messages, run_manager=run_manager, stream=stream, stop=stop, **kwargs
+            )
             if asked is not None:
                 asked.reserve()
                 _note(asked, stream)
-            with _paying(asked):
-                yield from original(
-                    self, messages, run_manager=run_manager, stream=stream, stop=stop, **kwargs
-                )
+                events = _paid(asked, events)
+            yield from events
             return
         message = unpack_message(asked.content)
         for event in message_to_events(message, message_id=message.id):
@@ -323,16 +347,16 @@ def _aevents(original: Callable[..., AsyncIterator[Any]]) -> Callable[..., Async
         self, kwargs = _chosen(self, kwargs)
         asked = _asked("events", self, messages, stop, kwargs)
         if asked is None or asked.content is None:
-            if asked is not None:
-                await asked.areserve()
-                _note(asked, stream)
             events: Any = original(
                 self, messages, run_manager=run_manager, stream=stream, stop=stop, **kwargs
             )
+            if asked is not None:
+                await asked.areserve()
+                _note(asked, stream)
+                events = _apaid(asked, events)
             async with aclosing(events):
-                with _paying(asked):
-                    async for event in events:
-                        yield event
+                async for event in events:
+                    yield event
             return
         message = unpack_message(asked.content)
         for event in message_to_events(message, message_id=message.id):
@@ -341,6 +365,24 @@ def _aevents(original: Callable[..., AsyncIterator[Any]]) -> Callable[..., Async
             yield event
 
     return ask
+
+
+def _paid(asked: Asked, events: Any) -> Iterator[Any]:
+    """The events of a call; one that ends without a message may have been billed all the same."""
+    with closing(events), _paying(asked):
+        for event in _each_inside(events):
+            asked.is_heard = True
+            yield event
+    asked.ended()
+
+
+async def _apaid(asked: Asked, events: Any) -> AsyncIterator[Any]:
+    async with aclosing(events):
+        with _paying(asked):
+            async for event in _aeach_inside(events):
+                asked.is_heard = True
+                yield event
+    asked.ended()
 
 
 def _note(asked: Asked, stream: Any) -> None:

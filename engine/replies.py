@@ -84,7 +84,11 @@ class _Place:
 
 
 class Asked:
-    """A prompt, with its reply if the run received one before: `content`, else None."""
+    """A prompt, with its reply if the run received one before: `content`, else None.
+
+    Attributes:
+        is_heard: whether some of its reply came, so that it was carried out.
+    """
 
     def __init__(
         self, replies: Replies, prompt: Prompt, place: _Place | None, content: bytes | None = None
@@ -94,6 +98,7 @@ class Asked:
         self._prompt = prompt
         self._place = place
         self._reserved: Reserved | None = None
+        self.is_heard = False
 
     def reserve(self) -> None:
         """Have room for the call, which is made right after it; blocks.
@@ -104,8 +109,9 @@ class Asked:
         self._reserved = self._replies.spending.reserve(self._prompt)
 
     async def areserve(self) -> None:
-        """The same, without blocking an event loop."""
-        self._reserved = await self._replies.spending.areserve(self._prompt)
+        """The same, without blocking an event loop; cancelled meanwhile, it leaves nothing open."""
+        replies = self._replies
+        self._reserved = await replies.spending.areserve(self._prompt, replies.not_made)
 
     def keep(self, messages: Sequence[BaseMessage], pack: Callable[[], bytes]) -> None:
         """A reply was received; `pack` gives what `content` is to be when it is asked for again."""
@@ -113,10 +119,16 @@ class Asked:
             cost = cost_of(messages, self._prompt.described)
             self._replies.received(reserved, cost, self._place, pack)
 
-    def broke(self, error: BaseException) -> None:
+    def broke(self, error: BaseException, before: BaseException | None) -> None:
         """No reply was received, or not all of it: it may have been billed all the same."""
+        if not self.is_heard and was_refused(error, before) and (reserved := self._taken()):
+            self._replies.paid(reserved, NOT_SENT)
+        self.ended()
+
+    def ended(self) -> None:
+        """Nothing more comes: what is still reserved counts."""
         if reserved := self._taken():
-            self._replies.paid(reserved, NOT_SENT if was_refused(error) else Cost(None, None))
+            self._replies.paid(reserved, Cost(None, None))
 
     def _taken(self) -> Reserved | None:
         """What is reserved; once."""
@@ -237,6 +249,10 @@ class Replies:
         """A call came to no reply: what of what is reserved for it counts."""
         if not self._is_late(reserved):
             self._pay(reserved, self.spending.priced(cost, reserved))
+
+    def not_made(self, reserved: Reserved) -> None:
+        """Give back what was reserved for a call that nobody waits for any more."""
+        self.paid(reserved, NOT_SENT)
 
     def _is_late(self, reserved: Reserved) -> bool:
         """Whether the execution is over, so that what is reserved counts for good."""

@@ -146,10 +146,13 @@ def _sum(counts: Sequence[Mapping[str, Any]], *names: str) -> int | None:
     return max(sum(said), 0) if said else None
 
 
-def was_refused(error: BaseException) -> bool:
-    """Whether a model call was surely not carried out: its provider was not reached, or refused."""
-    seen: BaseException | None = error
-    while seen is not None:
+def was_refused(error: BaseException, before: BaseException | None = None) -> bool:
+    """Whether a model call was surely not carried out: its provider was not reached, or refused.
+
+    What was being handled when the call was made came `before` it and says nothing of it.
+    """
+    seen: BaseException | None = error if isinstance(error, Exception) else None
+    while seen is not None and seen is not before:
         status = getattr(seen, "status_code", None)
         if isinstance(status, int) and _REFUSED <= status < _FAILED:
             return True

@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from uuid_utils.compat import uuid7
@@ -94,14 +95,20 @@ class Spending:
             time.sleep(_LOOK_AGAIN)
         return wanted
 
-    async def areserve(self, prompt: Prompt) -> Reserved:
-        """The same, without blocking an event loop."""
+    async def areserve(self, prompt: Prompt, give_back: Callable[[Reserved], None]) -> Reserved:
+        """The same, without blocking an event loop; cancelled, it gives back what is reserved."""
         wanted = await asyncio.to_thread(
             self._wanted, prompt
         )  # the first look reads the price list
         until = time.monotonic() + _PATIENCE
         while True:
-            if self._is_given(wanted, await self._ask(wanted), until):
+            asking = asyncio.ensure_future(self._ask(wanted))
+            try:
+                answer = await asyncio.shield(asking)
+            except asyncio.CancelledError:
+                asking.add_done_callback(partial(_given_back, wanted, give_back))
+                raise
+            if self._is_given(wanted, answer, until):
                 return wanted
             await asyncio.sleep(_LOOK_AGAIN)
 
@@ -181,6 +188,17 @@ class Spending:
 def _said(rows: list[tuple[Any, ...]]) -> Mapping[str, Any]:
     answer: Mapping[str, Any] = json.loads(rows[0][0], parse_float=Decimal)
     return answer
+
+
+def _given_back(
+    wanted: Reserved,
+    give_back: Callable[[Reserved], None],
+    asking: asyncio.Future[Mapping[str, Any]],
+) -> None:
+    """Once the answer is there that nobody waits for."""
+    is_answered = not asking.cancelled() and asking.exception() is None
+    if is_answered and asking.result()["said"] == "reserved":
+        give_back(wanted)
 
 
 def _is_on(loop: asyncio.AbstractEventLoop) -> bool:

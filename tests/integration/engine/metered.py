@@ -42,5 +42,16 @@ class Metered(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=AIMessage(**self._reply()))])
 
     def _stream(self, *_: Any, **__: Any) -> Any:
+        reply = AIMessageChunk(**self._reply())
         yield ChatGenerationChunk(message=AIMessageChunk("so: "))
-        yield ChatGenerationChunk(message=AIMessageChunk(**self._reply()))
+        yield ChatGenerationChunk(message=reply)
+
+
+class Outer(Metered):
+    """Streams what another model says."""
+
+    inner: Any
+
+    def _stream(self, *_: Any, **__: Any) -> Any:
+        for chunk in self.inner.stream(QUESTION):
+            yield ChatGenerationChunk(message=chunk)

@@ -25,7 +25,7 @@ from uuid_utils.compat import uuid7
 
 sys.path.insert(0, str(Path(__file__).parent))
 from graphs import one_node
-from metered import QUESTION, Metered
+from metered import QUESTION, Metered, Outer
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -133,6 +133,21 @@ def test_new_runs_fall_back_to_the_other_model(lab: Lab) -> None:
     lab.ended(last)
     assert lab.run(last)["fallback"] is None
     assert len(ASKED["metered"]) == 2
+
+
+def test_a_model_to_fall_back_to_may_ask_another_while_it_streams(lab: Lab) -> None:
+    outer = Outer(asked=[], model="cheap", inner=model("cheap"))
+    costly = model()
+    agent = asking(
+        Breaker(usd_per_hour=0.005, then=outer),
+        node=lambda _: {"said": len(list(costly.stream(QUESTION)))},
+    )
+    lab.work(agent)
+    tripped(lab, agent)
+    run_id = lab.start(agent)
+    assert lab.ended(run_id)["exit"] == "completed"
+    assert [len(ASKED[name]) for name in ("metered", "cheap")] == [1, 1]
+    assert lab.one("select count(*) from replies where run_id = %s", run_id) == 1
 
 
 def test_it_is_reset_by_time(lab: Lab) -> None:

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from interlock import FREE, Agent, Limits, Price
+from interlock.engine.group_commit import GroupCommit, Query
 from interlock.engine.lifecycle import Exit
 from interlock.engine.outbox import Outbox
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 from uuid_utils.compat import uuid7
 
 sys.path.insert(0, str(Path(__file__).parent))
 from graphs import Notes, one_node
-from metered import INPUT, QUESTION, Metered
+from metered import INPUT, QUESTION, Metered, Outer
 from replying import through_an_approval, wipe_tool
 
 if TYPE_CHECKING:
@@ -229,6 +232,100 @@ def test_a_call_that_broke_off_counts_as_what_it_may_have_cost(
     assert run["exit"] == "failed"
     assert spent(lab, run["id"]) == [counts]
     assert lab.one("select usd is not null from replies")
+
+
+def test_what_was_refused_before_says_nothing_of_the_call_made_then(lab: Lab) -> None:
+    """A second model is asked where the refusal of the first is handled, and breaks off."""
+    first = Metered(asked=[], max_tokens=30, error=_Refused("too many"))
+    second = Metered(asked=[], max_tokens=30, error=ConnectionResetError("half way"))
+
+    def node(_: Any) -> dict[str, Any]:
+        try:
+            first.invoke(QUESTION)
+        except _Refused:
+            second.invoke(QUESTION)
+        return {}
+
+    asker = agent(one_node(node))
+    lab.work(asker)
+    run = lab.ended(lab.start(asker))
+    assert [row[2] for row in spent(lab, run["id"])] == [0, Decimal("0.03")]
+
+
+class Halting(Metered):
+    """Is refused after its first chunk."""
+
+    def _stream(self, *_: Any, **__: Any) -> Any:
+        yield ChatGenerationChunk(message=AIMessageChunk("so: "))
+        raise _Refused("that is enough")
+
+
+@pytest.mark.parametrize("way", ["stream", "astream", "astream_events"])
+def test_a_stream_that_was_refused_half_way_may_have_been_billed(lab: Lab, way: str) -> None:
+    model = Halting(asked=[], max_tokens=30)
+
+    async def node(_: Any) -> dict[str, Any]:
+        if way == "stream":
+            return {"said": len(list(model.stream(QUESTION)))}
+        async for _part in getattr(model, way)(QUESTION):
+            pass
+        return {}
+
+    asker = agent(one_node(node))
+    lab.work(asker)
+    run = lab.ended(lab.start(asker))
+    assert run["exit"] == "failed"
+    assert [row[2] for row in spent(lab, run["id"])] == [Decimal("0.03")]
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+def test_a_model_that_another_asks_while_it_streams_is_part_of_its_reply(
+    lab: Lab, way: str
+) -> None:
+    """The inner one would wait for room that the outer one has reserved."""
+    model = Outer(asked=[], inner=Metered(asked=[]))
+
+    async def node(_: Any) -> dict[str, Any]:
+        if way == "stream":
+            return {"said": len(list(model.stream(QUESTION)))}
+        async for _part in model.astream(QUESTION):
+            pass
+        return {}
+
+    asker = agent(one_node(node), cost_usd=0.01)
+    lab.work(asker)
+    run = lab.ended(lab.start(asker))
+    assert (run["exit"], len(model.inner.asked)) == ("completed", 1)
+    assert total(lab, run["id"]) == Decimal("0.01")
+
+
+def test_a_call_given_up_before_it_is_made_leaves_nothing_reserved(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Metered(asked=[])
+    fetch, given_up = GroupCommit.fetch, asyncio.Event()
+
+    async def slow(self: GroupCommit, query: Query) -> Any:
+        rows = await fetch(self, query)
+        if "reserve_reply" in query.text and not given_up.is_set():
+            await given_up.wait()
+        return rows
+
+    async def node(_: Any) -> dict[str, Any]:
+        first = asyncio.create_task(model.ainvoke(QUESTION))
+        await asyncio.to_thread(lab.until, lambda: lab.one("select count(*) = 1 from replies"))
+        first.cancel()
+        await asyncio.wait([first])
+        given_up.set()
+        await model.ainvoke(QUESTION)
+        return {}
+
+    monkeypatch.setattr(GroupCommit, "fetch", slow)
+    asker = agent(one_node(node), cost_usd=0.01)
+    lab.work(asker)
+    run = lab.ended(lab.start(asker))
+    assert (run["exit"], len(model.asked)) == ("completed", 1)
+    assert [row[2] for row in spent(lab, run["id"])] == [0, Decimal("0.01")]
 
 
 def test_a_stream_that_is_not_heard_to_its_end_counts_as_reserved(lab: Lab) -> None:

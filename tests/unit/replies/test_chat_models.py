@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 class Shelf:
     """Stands for the replies of a run: one for each prompt."""
 
-    fallback = None
-
     def __init__(self) -> None:
         self.contents: dict[bytes, bytes] = {}
         self.broke: list[type[BaseException]] = []
@@ -43,6 +41,7 @@ class Slot:
         self._shelf, self._key = shelf, key
         self.content = shelf.contents.get(key)
         self._is_open = False
+        self.is_heard = False
 
     def reserve(self) -> None:
         self._shelf.reserved += 1
@@ -58,9 +57,13 @@ class Slot:
         assert self._key not in self._shelf.contents
         self._shelf.contents[self._key] = pack()
 
-    def broke(self, error: BaseException) -> None:
+    def broke(self, error: BaseException, before: BaseException | None) -> None:
+        assert before is None
         if self._settle():
             self._shelf.broke.append(type(error))
+
+    def ended(self) -> None:
+        assert not self._is_open
 
     def _settle(self) -> bool:
         """Whether something was reserved; it is not any more."""

@@ -181,8 +181,8 @@ def test_a_reply_that_was_paid_for_is_written_at_once(bench: Bench) -> None:
 
 def test_what_came_to_no_reply_is_settled_once(bench: Bench) -> None:
     asked = bench.ask()
-    asked.broke(ValueError("half a reply"))
-    asked.broke(ValueError("again"))
+    asked.broke(ValueError("half a reply"), None)
+    asked.broke(ValueError("again"), None)
     bench.answer(asked, b"late")
     assert bench.outbox.taken() == [("put_reply", (None,))]
 

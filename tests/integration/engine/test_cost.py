@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from interlock import FREE, Agent, Limits, Price
+from interlock.engine import spending
 from interlock.engine.group_commit import GroupCommit, Query
 from interlock.engine.lifecycle import Exit
 from interlock.engine.outbox import Outbox
@@ -280,9 +283,10 @@ def test_a_stream_that_was_refused_half_way_may_have_been_billed(lab: Lab, way: 
 
 @pytest.mark.parametrize("way", ["stream", "astream"])
 def test_a_model_that_another_asks_while_it_streams_is_part_of_its_reply(
-    lab: Lab, way: str
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """The inner one would wait for room that the outer one has reserved."""
+    monkeypatch.setattr(spending, "_PATIENCE", 2.0)
     model = Outer(asked=[], inner=Metered(asked=[]))
 
     async def node(_: Any) -> dict[str, Any]:
@@ -299,9 +303,26 @@ def test_a_model_that_another_asks_while_it_streams_is_part_of_its_reply(
     assert total(lab, run["id"]) == Decimal("0.01")
 
 
+def test_a_thread_that_is_handed_the_context_of_its_node_is_limited(lab: Lab) -> None:
+    model = Metered(asked=[])
+
+    def node(_: Any) -> dict[str, Any]:
+        with ThreadPoolExecutor(1) as pool:
+            for _turn in range(3):
+                pool.submit(copy_context().run, model.invoke, QUESTION).result()
+        return {}
+
+    asker = agent(one_node(node), cost_usd=0.02)
+    lab.work(asker)
+    run = lab.ended(lab.start(asker))
+    assert (run["exit"], len(model.asked)) == ("limit_reached", 2)
+    assert total(lab, run["id"]) == Decimal("0.02")
+
+
 def test_a_call_given_up_before_it_is_made_leaves_nothing_reserved(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(spending, "_PATIENCE", 2.0)
     model = Metered(asked=[])
     fetch, given_up = GroupCommit.fetch, asyncio.Event()
 

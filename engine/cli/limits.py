@@ -39,6 +39,8 @@ def show(*, json_: bool) -> None:
 @as_json
 def set_(usd_per_day: str | None, irreversible_per_day: str | None, *, json_: bool) -> None:
     """Set limits; one that is not named stays as it is."""
+    if usd_per_day is None and irreversible_per_day is None:
+        raise UsageError("No limit is named: --usd-per-day, --irreversible-per-day, or both.")
     with opened() as at:
         from ..tenant_limits import TenantLimits, limit_tenant, today
 
@@ -47,8 +49,7 @@ def set_(usd_per_day: str | None, irreversible_per_day: str | None, *, json_: bo
         usd = was.usd_per_day if usd_per_day is None else _number(usd_per_day)
         calls = was.irreversible_per_day
         if irreversible_per_day is not None:
-            number = _number(irreversible_per_day)
-            calls = None if number is None else int(number)
+            calls = _whole(irreversible_per_day)
         wanted = TenantLimits(usd, calls)
         limit_tenant(at.database, tenant=at.tenant, limits=wanted, by=operator())
         with at.database.begin() as conn:
@@ -60,9 +61,19 @@ def _number(text: str) -> Decimal | None:
     if text == _NONE:
         return None
     try:
-        return Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
-        raise UsageError(f"A limit is a number or '{_NONE}', not '{text}'.") from None
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise UsageError(f"A limit is a number or '{_NONE}', not '{text}'.")
+    return number
+
+
+def _whole(text: str) -> int | None:
+    number = _number(text)
+    if number is not None and number != number.to_integral_value():
+        raise UsageError(f"Calls are counted in whole numbers, not '{text}'.")
+    return None if number is None else int(number)
 
 
 def _print(found: Today, *, json_: bool) -> None:
@@ -70,10 +81,10 @@ def _print(found: Today, *, json_: bool) -> None:
         print_json(found.as_json())
         return
     limits, calls = found.limits, found.limits.irreversible_per_day
-    usd = "no limit" if limits.usd_per_day is None else f"of {limits.usd_per_day:,.2f}"
+    usd = ", no limit" if limits.usd_per_day is None else f" of {limits.usd_per_day:,.2f}"
     print_fields(
         [
-            ("USD today", f"{found.usd:,.4f} {usd}"),
+            ("USD today", f"{found.usd:,.4f}{usd}"),
             (
                 "Irreversible calls today",
                 "no limit" if calls is None else f"{found.irreversible:,} of {calls:,}",

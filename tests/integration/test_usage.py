@@ -166,11 +166,20 @@ def test_the_command_line_sets_one_limit_and_leaves_the_other(cli: CommandLine) 
     shown = cli("limits", "show").stdout
     assert "0.0000 of 12.50" in shown
     assert "no limit" in shown
-    wrong = cli("limits", "set", "--usd-per-day", "lots")
-    assert (wrong.returncode, wrong.stderr.strip()) == (
-        2,
-        "A limit is a number or 'none', not 'lots'.",
-    )
+
+
+WRONG = {
+    "--usd-per-day=lots": "A limit is a number or 'none', not 'lots'.",
+    "--usd-per-day=NaN": "A limit is a number or 'none', not 'NaN'.",
+    "--irreversible-per-day=2.5": "Calls are counted in whole numbers, not '2.5'.",
+    "": "No limit is named: --usd-per-day, --irreversible-per-day, or both.",
+}
+
+
+@pytest.mark.parametrize("option", WRONG)
+def test_the_command_line_refuses_what_is_no_limit(cli: CommandLine, option: str) -> None:
+    wrong = cli("limits", "set", *filter(None, [option]))
+    assert (wrong.returncode, wrong.stderr.strip()) == (2, WRONG[option])
 
 
 def test_the_command_line_says_what_models_cost(cli: CommandLine, spent: list[str]) -> None:

@@ -49,9 +49,7 @@ def take(stages: Iterable[str], value: Any, by: str | None) -> None:
 def answered(ask: Ask, said: Any) -> None:
     """A question came back with its answer; recorded where the agent had said what it thought."""
     stated = current_stated.get()
-    if stated is None or ask.tool.vault_key is not ask_human.vault_key:
-        return
-    if ask.batch is None or not ask.batch.is_held:  # each of a batch is asked for twice
+    if stated is not None and ask.tool.vault_key is ask_human.vault_key:
         stated.put_question(json.loads(ask.args), said)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attacks_on_breakers import trip
 from attacks_on_rollbacks import allowed, succeeded
 from attacks_on_room import register
 from bystanders import registered, stored
@@ -243,6 +244,7 @@ def raise_withdrawn(rows: Rows, state: str) -> dict[str, Any]:
         "not due yet",
         "of a version that another has",
         "foreign",
+        "of an agent whose breaker is tripped",
     ],
     tenant=ANOTHER,
 )
@@ -253,7 +255,9 @@ def claimed(rows: Rows, state: str) -> dict[str, Any]:
     agent = "other" if state == "foreign" else "fleet-ops"
     due = {"not_before": later} if state == "not due yet" else {}
     rows.run(state if state in RUN_STATES else "queued", agent=agent, **due)
-    own = "f1" if state in (*RUN_STATES, "not due yet") else "f2"
+    if state == "of an agent whose breaker is tripped":
+        trip(rows)
+    own = "f2" if state == "foreign" or state.startswith("of a version") else "f1"
     taking = {"tenant": TENANT, "worker": rows.worker, "agents": ["fleet-ops"]}
     entry = {"head": "", "middle": "", "tail": ""}
     taking |= {"fingerprints": [own], "free": 5, "actor": "worker:1"}

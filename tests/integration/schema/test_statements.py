@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,12 +10,14 @@ import statements_on_accounts  # noqa: F401 - adds its cases
 import statements_on_assessments  # noqa: F401
 import statements_on_breakers  # noqa: F401
 import statements_on_calls  # noqa: F401
+import statements_on_grants  # noqa: F401
 import statements_on_runs  # noqa: F401
 from attacks_on_rollbacks import succeeded
 from bystanders import bystanders, edited, lapsed
 from interlock.engine.database import statement
 from psycopg.rows import dict_row
-from statement import CASES, Case, found, of
+from rows import TENANT
+from statement import CASES, NOBODY, Case, found, of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +74,35 @@ def test_what_became_of_an_undo_is_told_of_its_call_once_it_started(rows: Rows) 
     assert read(rows, "rollback_calls", call)["undo_state"] is None
     rows.start_undo(undo_id)
     assert read(rows, "rollback_calls", call)["undo_state"] == "executing"
+
+
+def test_duty_of_is_that_of_this_person_in_this_approval(rows: Rows) -> None:
+    def duty(call: Call, **other: Any) -> Any:
+        values = {**of(rows, call, reviewer="dana"), **other}
+        return rows.one(statement("duty_of"), **values)
+
+    terms = {"separation": ["requester"]}
+    own = rows.held(rows.run("running", requested_by="reviewer:dana"), asked=terms)
+    free = rows.held(rows.run("running", requested_by="reviewer:dana"))
+    assert duty(own) == "requester"
+    assert duty(free) is None
+    assert duty(own, reviewer="erik") is None
+    assert duty(own, tenant="another") is None
+
+
+def test_count_past_calls_counts_each_once_and_those_of_the_agent_alone(rows: Rows) -> None:
+    calls = [rows.call("succeeded") for _ in range(3)]
+    rows.call("succeeded", run_id=rows.run("running", agent="other"))
+    since = {"tenant": TENANT, "after": NOBODY, "since": datetime(2020, 1, 1, tzinfo=UTC)}
+
+    def count(agent: str | None, **other: Any) -> Any:
+        return rows.one(statement("count_past_calls"), **{**since, "agent": agent, **other})
+
+    assert count("fleet-ops") == len(calls)
+    assert count(None) == len(calls) + 1
+    assert count("fleet-ops", tenant="another") == 0
+    assert count("fleet-ops", after=calls[0].id) == len(calls) - 1
+    assert count("fleet-ops", since=datetime(2999, 1, 1, tzinfo=UTC)) == 0
 
 
 def test_calls_that_were_rejected_together_count_once(rows: Rows) -> None:

@@ -199,7 +199,7 @@ def closed(rows: Rows, state: str) -> dict[str, Any]:
 @case(
     "consume_approval",
     finds=["approved"],
-    misses=[*APPROVAL_STATES, "approved too long ago"],
+    misses=[*APPROVAL_STATES, "approved too long ago", "approved by somebody who left"],
     tenant=ANOTHER,
     approval_id=NOBODY,
     digest=bytes(32),
@@ -213,10 +213,12 @@ def closed(rows: Rows, state: str) -> dict[str, Any]:
     digest=bytes(32),
 )
 def used(rows: Rows, state: str) -> dict[str, Any]:
-    if state != "approved too long ago":
+    if not state.startswith("approved "):
         return approval_in(rows, state)
-    call = rows.held(asked={"use_within": "1 microsecond"})
+    call = rows.held(asked={"use_within": "1 microsecond"} if state.endswith("ago") else {})
     rows.step(call, "approved")
+    if state.endswith("left"):
+        rows.do("update reviewers set disabled_at = now() where name = 'dana'")
     return of(rows, call)
 
 

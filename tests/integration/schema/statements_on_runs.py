@@ -236,7 +236,7 @@ def raise_withdrawn(rows: Rows, state: str) -> dict[str, Any]:
 
 @case(
     "claim_runs",
-    finds=["queued", "of a version that nobody has"],
+    finds=["queued", "of a version that nobody has", "of an agent that falls back"],
     misses=[
         "running",
         "waiting",
@@ -255,13 +255,14 @@ def claimed(rows: Rows, state: str) -> dict[str, Any]:
     agent = "other" if state == "foreign" else "fleet-ops"
     due = {"not_before": later} if state == "not due yet" else {}
     rows.run(state if state in RUN_STATES else "queued", agent=agent, **due)
-    if state == "of an agent whose breaker is tripped":
+    falls_back = state == "of an agent that falls back"
+    if falls_back or state == "of an agent whose breaker is tripped":
         trip(rows)
     own = "f2" if state == "foreign" or state.startswith("of a version") else "f1"
     taking = {"tenant": TENANT, "worker": rows.worker, "agents": ["fleet-ops"]}
     entry = {"head": "", "middle": "", "tail": ""}
     taking |= {"fingerprints": [own], "free": 5, "actor": "worker:1"}
-    return {**taking, **entry, "models": [None]}
+    return {**taking, **entry, "models": ["small" if falls_back else None]}
 
 
 # Rollbacks and undos ----------------------------------------

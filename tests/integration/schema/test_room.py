@@ -111,6 +111,22 @@ def test_what_a_reply_left_is_free_again_and_what_it_took_more_is_not(rows: Rows
     assert (refused["used"], refused["open"]) == (0.1, 0.02)
 
 
+@pytest.mark.parametrize(
+    ("limit", "used", "left_open"),
+    [({"limit_tokens_in": 18}, 18, 10), ({"limit_tokens_out": 9}, 9, 5)],
+    ids=["tokens in", "tokens out"],
+)
+def test_what_is_open_is_what_calls_under_way_may_give_back(
+    rows: Rows, limit: dict[str, int], used: int, left_open: int
+) -> None:
+    run_id, first = running(rows, **limit), uuid7()
+    reserve(rows, run_id, id=first)
+    settle(rows, run_id, first)
+    assert reserve(rows, run_id)["said"] == "reserved"
+    refused = reserve(rows, run_id)
+    assert (refused["used"], refused["open"]) == (used, left_open)
+
+
 def test_what_is_reached_already_is_named_before_what_could_be(rows: Rows) -> None:
     run_id, first = running(rows, limit_cost_usd="0.03", limit_tokens_out=4), uuid7()
     reserve(rows, run_id, id=first, tokens_out=4)
@@ -198,6 +214,24 @@ def test_a_late_reply_is_paid_for_and_not_kept(rows: Rows) -> None:
     assert reply(rows, reply_id)[2:] == (Decimal("0.01"), None)
 
 
+def test_what_is_forgotten_is_what_was_named_of_this_run(rows: Rows) -> None:
+    run_id, other = running(rows), running(rows)
+    running(rows, id=run_id, tenant_id="another")
+    named, unnamed, strange, foreign = ids = [uuid7() for _ in range(4)]
+    of_runs = {named: (TENANT, run_id), unnamed: (TENANT, run_id), strange: (TENANT, other)}
+    of_runs[foreign] = ("another", run_id)
+    for at, (reply_id, (tenant, run)) in enumerate(of_runs.items()):
+        reserve(rows, run, id=reply_id, tenant=tenant)
+        settle(rows, run, reply_id, tenant=tenant, **{**KEPT, "ordinal": at})
+    rows.do(
+        "select forget_replies(%(tenant)s, %(run)s, 1, %(ids)s)",
+        tenant=TENANT,
+        run=run_id,
+        ids=[named, strange, foreign],
+    )
+    assert [reply(rows, each)[3] for each in ids] == [None, b"said", b"said", b"said"]
+
+
 # The day ----------------------------------------
 
 
@@ -228,6 +262,18 @@ def test_the_runs_of_a_tenant_share_its_day(rows: Rows) -> None:
         "open": 0.04,
     }
     assert reserve(rows, runs[0], usd=0)["said"] == "reserved"
+
+
+def test_of_a_day_only_calls_under_way_may_come_back_and_what_is_free_fits(rows: Rows) -> None:
+    limited(rows, usd_per_day="0.03")
+    run_id, first = running(rows), uuid7()
+    reserve(rows, run_id, id=first)
+    settle(rows, run_id, first, "0.01")
+    assert reserve(rows, run_id)["said"] == "reserved"
+    refused = reserve(rows, run_id)
+    assert (refused["used"], refused["open"]) == (0.03, 0.02)
+    rows.do("update tenant_limits set usd_per_day = 0.01")
+    assert reserve(rows, run_id, usd=0)["said"] == "reserved"
 
 
 def test_a_day_is_of_its_tenant_and_ends(rows: Rows) -> None:

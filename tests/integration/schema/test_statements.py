@@ -105,7 +105,29 @@ def test_count_past_calls_counts_each_once_and_those_of_the_agent_alone(rows: Ro
     assert count("fleet-ops", since=datetime(2999, 1, 1, tzinfo=UTC)) == 0
 
 
-def test_calls_that_were_rejected_together_count_once(rows: Rows) -> None:
+def test_rejections_in_a_row_end_with_a_decision_on_a_call_of_the_same_run_alone(
+    rows: Rows,
+) -> None:
+    run_id = rows.run("running")
+    for _ in range(2):
+        rows.step(rows.held(run_id), "rejected")
+    counted = statement("rejections_in_a_row")
+    later = rows.one("select clock_timestamp() + interval '1 s'")
+
+    def approve(call: Call, state: str = "approved") -> None:
+        if state == "approved":
+            rows.decide(call.approval_id, "dana", "answer" if call.run_id == run_id else "approve")
+        rows.move("approvals", call.approval_id, state, closed_at=later, closed_by="dana")
+        rows.move("calls", call.id, state)
+
+    asked = rows.held(run_id, asked={"kind": "question"}, effect="read", recovery="again")
+    approve(asked)
+    approve(rows.held())
+    approve(rows.held(run_id), "cancelled")
+    assert rows.one(counted, tenant=TENANT, run_id=run_id) == 2
+
+
+def test_rejections_in_a_row_that_were_made_together_count_once(rows: Rows) -> None:
     def pair(run_id: UUID) -> tuple[Call, Call]:
         first, second = (rows.held(run_id, asked={"together": True, "quorum": 2}) for _ in "ab")
         return first, second

@@ -12,6 +12,8 @@ from statement import ANOTHER, NOBODY, case
 from uuid_utils.compat import uuid7
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from rows import Rows
 
 
@@ -37,7 +39,14 @@ def a_tenants_breaker(rows: Rows, _: str) -> dict[str, Any]:
 
 @case(
     "trip_breakers",
-    finds=["an agent's", "the tenant's", "seen at a sweep", "reset before it"],
+    finds=[
+        "an agent's",
+        "the tenant's",
+        "seen at a sweep",
+        "reset before it",
+        "beside another agent's",
+        "beside another tenant's",
+    ],
     misses=[
         "tripped already",
         "reset after it",
@@ -47,13 +56,20 @@ def a_tenants_breaker(rows: Rows, _: str) -> dict[str, Any]:
         "a run that was begun waits",
         "a run that is not due waits",
         "another agent's waits",
+        "another agent's hour",
+        "another tenant's hour",
+        "another tenant's waits",
     ],
     tenant=ANOTHER,
     agents=["other"],
 )
 def an_expensive_hour(rows: Rows, state: str) -> dict[str, Any]:
-    run_id = rows.run("running")
+    whose = {"another agent's hour": {"agent": "other"}}.get(state, {})
+    run_id = rows.run("running", **whose)
     reply_id = asked(rows, run_id, reserved_usd=6)
+    if state == "another tenant's hour":
+        elsewhere(rows, "replies", reply_id)
+        elsewhere(rows, "runs", run_id)
     if state == "more than an hour ago":
         rows.do("set local session_replication_role = replica")
         rows.do(
@@ -64,6 +80,10 @@ def an_expensive_hour(rows: Rows, state: str) -> dict[str, Any]:
     _waiting(rows, state)
     if state == "tripped already":
         trip(rows)
+    if state == "beside another agent's":
+        trip(rows, agent="other")
+    if state == "beside another tenant's":
+        elsewhere(rows, "breaker_trips", trip(rows))
     if state.startswith("reset"):
         reset(rows, trip(rows))
     if state == "reset before it":
@@ -79,6 +99,14 @@ def an_expensive_hour(rows: Rows, state: str) -> dict[str, Any]:
     }
 
 
+def elsewhere(rows: Rows, table: str, row_id: UUID) -> None:
+    """Make a row another tenant's."""
+    rows.settle()
+    rows.do("set local session_replication_role = replica")
+    rows.change(table, row_id, tenant_id=ANOTHER)
+    rows.do("set local session_replication_role = default")
+
+
 def _waiting(rows: Rows, state: str) -> None:
     """A run that waits to begin, or one that does not."""
     later = rows.one("select clock_timestamp() + interval '1 h'")
@@ -91,6 +119,8 @@ def _waiting(rows: Rows, state: str) -> None:
             rows.run(not_before=later)
         case "another agent's waits":
             rows.run(agent="other")
+        case "another tenant's waits":
+            elsewhere(rows, "runs", rows.run())
         case _:
             rows.run()
 

@@ -330,6 +330,7 @@ def count(rows: Rows, run_id: UUID, irreversible: int) -> dict[str, Any]:
 
 def test_the_runs_of_a_tenant_share_its_irreversible_calls(rows: Rows) -> None:
     limited(rows, irreversible_per_day=3)
+    rows.insert("tenant_limits", tenant_id="another", set_by="x", irreversible_per_day=9)
     first, second = running(rows), running(rows)
     rows.do(
         "insert into tenant_days values ('another', today(), 0, 9), ('default', '2020-01-01', 0, 9)"

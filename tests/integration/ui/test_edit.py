@@ -74,12 +74,19 @@ def test_an_edit_replaces_the_call_and_records_who_changed_what(
 def test_the_page_waits_for_the_edited_call_and_leads_to_its_approval(
     dana: Person, seeds: Seeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages_edit, "PATIENCE", 5.0)
+    monkeypatch.setattr(pages_edit, "PATIENCE", 30.0)
     held = seeds.held()
     found: list[Seeded] = []
 
+    def is_edited() -> bool:
+        with seeds.database.begin() as conn:
+            query = "select state = 'superseded' from calls where id = %s"
+            return bool(conn.exec_driver_sql(query, (held.call_id,)).scalar_one())
+
     def judge() -> None:
-        time.sleep(0.3)
+        until = time.monotonic() + 20
+        while not is_edited() and time.monotonic() < until:
+            time.sleep(0.05)
         found.append(
             seeds.held(held.run_id, args={**VOLUME, "include_backups": False}, revises=held)
         )

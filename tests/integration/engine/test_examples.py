@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from interlock.examples import react_loop, refund_fan_out, support_chain
+from interlock.examples import react_loop, refund_fan_out, support_chain, which_booking
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -90,3 +90,22 @@ def test_a_loop_ends(lab: Lab, asked: str, ends: str, calls: int) -> None:
     run_id = lab.start(react_loop.agent, messages)
     assert lab.ended(run_id)["exit"] == ends
     assert lab.run(run_id)["used_calls"] == calls
+
+
+def test_which_of_two_bookings_is_meant_a_person_says(lab: Lab) -> None:
+    lab.work(which_booking.agent)
+    run_id = lab.start(which_booking.agent, {"name": "Okafor"})
+    (asked,) = lab.pending(run_id)
+    assert asked["kind"] == "question"
+    lab.decide(asked, "answer", answer={"option": "RB-20420"})
+    output = lab.ended(run_id)["output"]
+    assert (output["chosen"], output["answered_by"]) == ("RB-20420", "dana")
+    declined = lab.start(which_booking.agent, {"name": "Okafor"})
+    lab.decide(lab.pending(declined)[0], "reject", reason="Neither.")
+    assert lab.ended(declined)["exit"] == "ambiguous"
+
+
+def test_where_one_booking_fits_nobody_is_asked(lab: Lab) -> None:
+    lab.work(which_booking.agent)
+    run = lab.ended(lab.start(which_booking.agent, {"name": "Lind"}))
+    assert (run["output"]["chosen"], run["output"]["answered_by"]) == ("RB-20431", None)

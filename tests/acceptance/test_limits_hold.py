@@ -19,6 +19,7 @@ from interlock import Agent, Limits, Price, tool
 from interlock.engine.errors import AlreadyDecided
 from interlock.engine.runs import create_run
 from interlock.tools import Undo
+from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
@@ -36,7 +37,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 AGENT = f"{__file__}:agent"
 KILLS = 2
+MILES = 10
 PATIENCE = 60.0
+LEASE = 1.5
+BEAT = LEASE / 3
+"""What a worker did since it last showed that it lives is not counted when it dies, in seconds."""
 
 
 def nothing(args: Any, result: Any) -> None:
@@ -60,8 +65,10 @@ class Plan(TypedDict, total=False):
     """What a run does, round after round until a limit ends it."""
 
     calls: str
-    """The tool that each branch calls, or `ask` for a model."""
+    """The tool that each branch calls, `ask` for a model, or `mark, then wipe`."""
     branches: int
+    at_once: int
+    """How many calls that wait each branch makes at once."""
     is_nested: bool
     """Whether each branch is a graph of its own."""
     is_same: bool
@@ -74,10 +81,21 @@ MODEL = Metered(asked=[], seconds=0.01)
 """Takes a hundred tokens of a prompt and ten of a reply, which are a cent."""
 
 
+def mark_then_wipe(place: str) -> str:
+    """Calls that run by themselves, and one that waits, the later the higher its place."""
+    branch, each = map(int, place.split(".")[1:])
+    for mile in range(MILES * (1 + branch + each)):
+        mark.invoke({"place": f"{place}, mile {mile}"})
+    return str(wipe.invoke({"place": place}))
+
+
 def act(state: Any) -> Any:
     """One call."""
     if state["calls"] == "ask":
         return {"said": [MODEL.invoke(state["place"].ljust(len(QUESTION), "q")).content]}
+    if state["calls"] == "mark, then wipe":
+        places = [f"{state['place']}.{each}" for each in range(state["at_once"])]
+        return {"said": RunnableLambda(mark_then_wipe).batch(places)}
     made = mark if state["calls"] == "mark" else wipe
     return {"said": [made.invoke({"place": state["place"]})]}
 
@@ -87,6 +105,7 @@ class Errand(TypedDict, total=False):
 
     calls: str
     place: str
+    at_once: int
     said: list[str]
 
 
@@ -117,7 +136,8 @@ def build() -> Any:
             for branch in range(state["branches"])
         ]
         node = "errand" if state["is_nested"] else "act"
-        return [Send(node, {"calls": state["calls"], "place": place}) for place in places]
+        same = {"calls": state["calls"], "at_once": state.get("at_once", 1)}
+        return [Send(node, {**same, "place": place}) for place in places]
 
     graph = StateGraph(Plan)
     graph.add_node("begin", begin)
@@ -150,6 +170,8 @@ class Case:
     is_same: bool = False
 
 
+GRACE = 3.0
+"""How much later than at its moment a busy machine may end a run, in seconds."""
 OF_ALL = "select count(*) from calls c where c.run_id = r.id"
 OF_REPLIES = "select sum(coalesce({0}, {1})) from replies e where e.run_id = r.id"
 """A reply that nobody saw counts as what it could have taken."""
@@ -169,56 +191,124 @@ select id from calls where run_id = %(id)s union all select id from replies wher
 """
 
 
-def struck(crew: Crew, desk: Desk, run: UUID, times: int) -> int:
-    """Kill whoever executes the run, a few times, and decide what it asks; how often it was."""
-    dead: set[UUID] = set()
+def struck(
+    crew: Crew, desk: Desk, run: UUID, *, after: float = 0, decides: bool = True
+) -> list[float]:
+    """Kill whoever executes the run, a few times, until it ends; how long each was at it.
+
+    Seconds by the database's clock, `after` of them at least. What the run asks is decided, or left
+    to wait.
+    """
+    at_it: dict[UUID, float] = {}
     seen = 0
     deadline = time.monotonic() + PATIENCE
     while desk.run(run).status != "ended":
         assert time.monotonic() < deadline, desk.run(run)
-        for asked in desk.pending(run):
+        for asked in desk.pending(run) if decides else ():
             with suppress(AlreadyDecided):  # the limit was reached meanwhile
                 if asked.kind == "call":
                     desk.approve(asked)
-        row = desk.run(run)
+        row = desk.rows("select *, clock_timestamp() as now from runs where id = %(id)s", id=run)[0]
         made = len(desk.rows(MADE, id=run))
-        is_on = row.status == "running" and row.worker_id not in dead
-        if len(dead) < times and is_on and made > seen:
+        is_on = row.status == "running" and row.worker_id not in at_it
+        is_due = is_on and (row.now - row.claimed_at).total_seconds() >= after
+        if len(at_it) < KILLS and is_due and made > seen:
             query = "select pid from workers where id = %(id)s"
             crew.of(desk.rows(query, id=row.worker_id)[0].pid).kill()
-            expire = "update workers set lease_until = heartbeat_at where id = %(id)s returning id"
-            desk.rows(expire, id=row.worker_id)
-            crew.begin(agent=AGENT)
-            dead.add(row.worker_id)
+            expire = """
+            update workers set lease_until = heartbeat_at where id = %(id)s
+            returning extract(epoch from clock_timestamp() - %(claimed_at)s) as seconds
+            """
+            gone = desk.rows(expire, id=row.worker_id, claimed_at=row.claimed_at)
+            at_it[row.worker_id] = float(gone[0].seconds)
+            crew.begin(agent=AGENT, lease=LEASE)
             seen = made
         time.sleep(0.01)
-    return len(dead)
+    return list(at_it.values())
 
 
-@pytest.mark.parametrize(
-    "spread",
-    [{"branches": 1, "is_nested": False}, {"branches": 8, "is_nested": True}],
-    ids=["1 branch", "8 graphs at a time"],
-)
+SPREADS: dict[str, Plan] = {
+    "1 branch": {"branches": 1, "is_nested": False},
+    "8 graphs at a time": {"branches": 8, "is_nested": True},
+}
+spreads = pytest.mark.parametrize("spread", SPREADS.values(), ids=SPREADS)
+
+
+def begun(crew: Crew, database: Database, plan: Plan, limits: dict[str, float]) -> UUID:
+    """A run with these limits, and two workers for it."""
+    for _ in range(2):
+        crew.begin(agent=AGENT, lease=LEASE).wait_until_up()
+    made = create_run(
+        database,
+        tenant="default",
+        agent="marker",
+        input=dict(plan),
+        requested_by="reviewer:dana",
+        limits=limits,
+    )
+    return made.run_id
+
+
+@spreads
 @pytest.mark.parametrize("case", CASES, ids=[case.limit for case in CASES])
 def test_a_limit_ends_a_run_at_its_number_whoever_is_killed(
     case: Case, spread: Plan, crew: Crew, desk: Desk, database: Database
 ) -> None:
-    for _ in range(2):
-        crew.begin(agent=AGENT).wait_until_up()
-    run = create_run(
-        database,
-        tenant="default",
-        agent="marker",
-        input={**spread, "calls": case.calls, "is_same": case.is_same},
-        requested_by="reviewer:dana",
-        limits={case.limit: case.allowed},
-    ).run_id
-    assert struck(crew, desk, run, KILLS) == KILLS
+    plan: Plan = {**spread, "calls": case.calls, "is_same": case.is_same}
+    run = begun(crew, database, plan, {case.limit: case.allowed})
+    assert len(struck(crew, desk, run)) == KILLS
+    check_exit(desk, run, case.allowed)
+    assert counted(desk, run, case) == Decimal(str(case.allowed))
+
+
+@pytest.mark.parametrize(
+    "spread",
+    [SPREADS["1 branch"] | {"at_once": 8}, SPREADS["8 graphs at a time"]],
+    ids=["1 branch, 8 calls at once", "8 graphs at a time"],
+)
+def test_no_more_calls_wait_at_a_time_than_may_whoever_is_killed(
+    spread: Plan, crew: Crew, desk: Desk, database: Database
+) -> None:
+    run = begun(crew, database, {**spread, "calls": "mark, then wipe"}, {"pending": 5})
+    assert len(struck(crew, desk, run, decides=False)) == KILLS
+    check_exit(desk, run, 5)
+    asked = desk.rows("select * from approvals where run_id = %(id)s and kind = 'call'", id=run)
+    assert [each.state for each in asked] == ["cancelled"] * 5
+
+
+@spreads
+def test_active_time_ends_a_run_whoever_is_killed(
+    spread: Plan, crew: Crew, desk: Desk, database: Database
+) -> None:
+    run = begun(crew, database, {**spread, "calls": "mark"}, {"seconds": 5})
+    lost = struck(crew, desk, run, after=2.2)
+    assert len(lost) == KILLS
+    check_exit(desk, run, 5)
+    ended = desk.run(run)
+    last = (ended.ended_at - ended.claimed_at).total_seconds()
+    assert 5 <= ended.used_ms / 1000 <= 5 + GRACE
+    assert sum(lost) + last <= 5 + KILLS * BEAT + GRACE
+
+
+@spreads
+@pytest.mark.parametrize("calls", ["mark", "mark, then wipe"], ids=["busy", "at last waiting"])
+def test_a_run_ends_at_its_time_whoever_is_killed(
+    calls: str, spread: Plan, crew: Crew, desk: Desk, database: Database
+) -> None:
+    run = begun(crew, database, {**spread, "calls": calls}, {"wall_seconds": 6})
+    assert len(struck(crew, desk, run, decides=False)) == KILLS
+    check_exit(desk, run, 6)
+    ended = desk.run(run)
+    assert 6 <= (ended.ended_at - ended.created_at).total_seconds() <= 6 + GRACE
+    waited = "select from approvals where run_id = %(id)s and state = 'cancelled'"
+    assert bool(desk.rows(waited, id=run)) is (calls == "mark, then wipe")
+
+
+def check_exit(desk: Desk, run: UUID, allowed: float) -> None:
+    """It ended by the limit of that number."""
     ended = desk.run(run)
     assert ended.exit == "limit_reached", ended.exit_reason
-    assert f"limit of {case.allowed}" in ended.exit_reason.replace(",", "")
-    assert counted(desk, run, case) == Decimal(str(case.allowed))
+    assert f"limit of {allowed} " in ended.exit_reason.replace(",", "")
 
 
 def counted(desk: Desk, run: UUID, case: Case) -> Decimal:

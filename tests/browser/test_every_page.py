@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import pytest
 from sample_day import PASSWORD, seed
 
 if TYPE_CHECKING:
@@ -62,40 +61,50 @@ SMALL = """() => [...document.querySelectorAll('button, select, .btn, input:not(
 """
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(1280, "light"), (900, "dark"), (390, "dark"), (320, "light")]
+Scheme = Literal["dark", "light"]
+LOOKS: tuple[tuple[int, Scheme], ...] = (
+    (1280, "light"),
+    (900, "dark"),
+    (390, "dark"),
+    (320, "light"),
 )
-def test_every_page_fits_and_is_labelled(
-    open_tab: Callable[..., Page], database: Database, width: int, scheme: str
-) -> None:
+
+
+def faults_of(page: Page) -> list[str]:
+    """What is wrong with a page, on screens of every size."""
+    found = list(page.evaluate(FAULTS))
+    for width, scheme in LOOKS:
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme=scheme)
+        faults = page.evaluate(OVERFLOW) + (page.evaluate(SMALL) if width < 500 else [])
+        found += [f"{width} wide: {fault}" for fault in faults]
+    return found
+
+
+def test_every_page_fits_and_is_labelled(open_tab: Callable[..., Page], database: Database) -> None:
     pages = seed(database)
-    page = open_tab(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = open_tab()
     page.goto("/sign-in")
-    problems = {"sign-in": page.evaluate(FAULTS) + page.evaluate(OVERFLOW)}
+    problems = {"sign-in": faults_of(page)}
     page.get_by_label("Name").fill("dana")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     for name, path in {**pages, "error": "/nowhere"}.items():
         page.goto(path)
-        found = page.evaluate(FAULTS) + page.evaluate(OVERFLOW)
-        if width < 500:
-            found += page.evaluate(SMALL)
-        problems[name] = found
+        problems[name] = faults_of(page)
     assert {name: found for name, found in problems.items() if found} == {}
 
 
-@pytest.mark.parametrize("width", [1280, 320])
 def test_a_page_on_which_breakers_are_tripped_fits(
-    signed_in: Callable[..., Page], seeds: Seeds, width: int
+    signed_in: Callable[..., Page], seeds: Seeds
 ) -> None:
     seeds.trip("fleet-ops", minutes=45)
     seeds.trip(None)
     run_id = seeds.queued()
-    page = signed_in(viewport={"width": width, "height": 844})
+    page = signed_in()
     for path in ("/runs", f"/runs/{run_id}"):
         page.goto(path)
-        found = page.evaluate(FAULTS) + page.evaluate(OVERFLOW)
-        assert found + (page.evaluate(SMALL) if width < 500 else []) == []
+        assert faults_of(page) == []
 
 
 def test_the_decision_bar_stays_at_the_bottom_of_a_phone(

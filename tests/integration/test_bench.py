@@ -95,6 +95,7 @@ def contestants(database_url: str, tmp_path: Path) -> Iterator[dict[str, Contest
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.xdist_group("bench")
 def test_every_section_measures_everybody_and_leaves_nothing_behind(
     one_at_a_time: None, postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
@@ -115,6 +116,7 @@ def test_every_section_measures_everybody_and_leaves_nothing_behind(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.xdist_group("bench")
 def test_a_rival_that_is_not_installed_is_said_to_be_missing(
     one_at_a_time: None, postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +236,7 @@ def test_a_contender_ends_when_its_parent_does(tmp_path: Path, database_url: str
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.xdist_group("bench")
 def test_the_command_writes_both_reports_and_a_check_fails_with_one(
     one_at_a_time: None, cli: CommandLine, postgres: EmbeddedPostgres
 ) -> None:

@@ -29,8 +29,9 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def configured() -> Iterator[None]:
+    before = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import pytest
 
-from guards import deletions
+from guards import deletions, workshop
 from guards.conditions import conditions, functions
+from guards.trial import Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EVERY = deletions.deletions()
 MANY = 200
@@ -100,3 +106,22 @@ def test_each_way_into_a_check_of_a_function_is_found_and_a_check_as_a_whole_is_
         ("where", "t.id = new.id"),
         ("where", "t.x is null"),
     ]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_tests_without_an_end_noticed_something_if_they_end_with_the_guard(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    ends: bool,  # noqa: FBT001
+) -> None:
+    said = iter(
+        [
+            Verdict(noticed=True, sound=True, by="no end", ended=False),
+            Verdict(noticed=not ends, sound=True, by="", ended=ends),
+        ]
+    )
+    monkeypatch.setattr(workshop, "try_tests", lambda *_: next(said))
+    shop = workshop.Workshop(tmp_path)
+    monkeypatch.setattr(shop, "_deleted", lambda _: nullcontext())
+    verdict = shop.without(EVERY[0])
+    assert (verdict.noticed, verdict.sound) == (ends, ends)

@@ -44,11 +44,13 @@ class Verdict:
         noticed: whether one of them failed.
         sound: whether they ran at all.
         by: the test that failed first, or what kept them from running.
+        ended: whether they came to an end.
     """
 
     noticed: bool
     sound: bool
     by: str
+    ended: bool = True
 
 
 class Witness:
@@ -83,7 +85,7 @@ def try_tests(home: Path, tests: Sequence[str], *, stop_at_first: bool = True) -
         finally:
             os._exit(1)
     if not _ended(child):
-        return Verdict(noticed=True, sound=True, by=f"no end within {PATIENCE:.0f} s")
+        return Verdict(noticed=True, sound=True, by=f"no end within {PATIENCE:.0f} s", ended=False)
     if not answer.exists():
         return Verdict(noticed=False, sound=False, by="pytest itself ended")
     code, failed = json.loads(answer.read_text("utf-8"))

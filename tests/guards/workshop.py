@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from py_compile import PycInvalidationMode
 from typing import TYPE_CHECKING, Any
 
@@ -66,9 +67,12 @@ class Workshop:
         return try_tests(self.home, tests)
 
     def without(self, deletion: Deletion) -> Verdict:
-        """What they say without this guard."""
+        """What they say without this guard; a machine that is too busy for them is no notice."""
         with self._deleted(deletion):
-            return try_tests(self.home, deletion.tests)
+            verdict = try_tests(self.home, deletion.tests)
+        if not (verdict.ended or self.passes(deletion.tests).ended):
+            return replace(verdict, noticed=False, sound=False, by="no end with the guard either")
+        return verdict
 
     @contextmanager
     def _deleted(self, deletion: Deletion) -> Iterator[None]:

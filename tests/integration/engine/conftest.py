@@ -107,6 +107,18 @@ class Lab:
         with self.database.begin() as conn:
             return conn.exec_driver_sql(query, values).scalar_one()
 
+    def left_open(self) -> int:
+        """How many transactions stay open; a worker's own, as its look at the queue, are short."""
+        query = (
+            "select count(*) from pg_stat_activity where datname = current_database()"
+            " and state like 'idle in transaction%%' and pid <> pg_backend_pid()"
+        )
+        for _ in range(100):
+            if (count := self.one(query)) == 0:
+                break
+            time.sleep(0.02)
+        return int(count)
+
     def until(self, holds: Any, about: UUID | None = None) -> None:
         """Wait for something to hold."""
         deadline = time.monotonic() + PATIENCE

@@ -11,6 +11,7 @@ from attacks_on_room import register
 from interlock.engine import runs
 from interlock.engine.database import execute
 from rows import TENANT, Rows
+from test_room import reserve, running
 from uuid_utils.compat import uuid7
 
 if TYPE_CHECKING:
@@ -104,3 +105,21 @@ def test_workers_that_end_runs_of_the_same_agents_do_not_wait_for_each_other(
     with database.begin() as conn:
         found = Rows.over(conn.connection.driver_connection)
         assert found.one("select count(*) from runs where exit = 'cancelled'") == len(NAMES) * 2
+
+
+def test_who_spends_waits_for_the_day_of_the_tenant_alone(database: Database) -> None:
+    with database.begin() as conn:
+        rows = Rows(conn.connection.driver_connection)
+        rows.insert("tenant_limits", tenant_id=TENANT, set_by="operator:tests", usd_per_day=5)
+        rows.do(
+            "insert into tenant_days values"
+            " ('another', today(), 0), ('default', '2020-01-01', 0), ('default', today(), 0)"
+        )
+        run_id = running(rows)
+    with database.begin() as held:
+        others = Rows.over(held.connection.driver_connection)
+        others.do("select from tenant_days where tenant_id = 'another' or day < today() for update")
+        with database.begin() as conn:
+            rows = Rows.over(conn.connection.driver_connection)
+            rows.do("set local lock_timeout = '2s'")
+            assert reserve(rows, run_id)["said"] == "reserved"

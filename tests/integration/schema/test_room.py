@@ -276,6 +276,22 @@ def test_of_a_day_only_calls_under_way_may_come_back_and_what_is_free_fits(rows:
     assert reserve(rows, run_id, usd=0)["said"] == "reserved"
 
 
+def test_what_a_reply_cost_is_taken_into_its_own_day_alone(rows: Rows) -> None:
+    rows.insert("tenant_limits", tenant_id=TENANT, set_by="operator:tests", usd_per_day="0.05")
+    rows.do(
+        "insert into tenant_days values"
+        " ('another', today(), 0), ('default', '2020-01-01', 0), ('default', '2021-01-01', 9)"
+    )
+    run_id, reply_id = running(rows), uuid7()
+    reserve(rows, run_id, id=reply_id)
+    settle(rows, run_id, reply_id, "0.01")
+    assert reserve(rows, run_id, usd="0.03")["said"] == "reserved"
+    refused = reserve(rows, run_id, usd="0.02")
+    assert (refused["used"], refused["open"]) == (0.04, 0.03)
+    query = "select usd from tenant_days order by tenant_id, day"
+    assert [usd for (usd,) in rows.do(query)] == [0, 0, 9, Decimal("0.01")]
+
+
 def test_a_day_is_of_its_tenant_and_ends(rows: Rows) -> None:
     spent = running(rows), uuid7()
     reserve(rows, spent[0], id=spent[1])

@@ -124,3 +124,13 @@ def test_a_day_takes_in_what_replies_of_its_tenant_cost(
     kept = dict(zip((ANOTHER, TENANT), rows.do(query, id=reply_id).fetchall(), strict=True))
     assert kept[ANOTHER][2] is False
     assert kept[TENANT][2] is (TENANT in settled)
+
+
+def test_two_runs_may_have_a_reply_of_one_id(rows: Rows) -> None:
+    rows.insert("tenant_limits", tenant_id=TENANT, set_by="operator:tests", usd_per_day="0.05")
+    reply_id, first, second = uuid7(), running(rows), running(rows)
+    for run_id in (first, second):
+        assert reserve(rows, run_id, id=reply_id)["said"] == "reserved"
+    settle(rows, first, reply_id, "0.01")
+    assert reserve(rows, first)["said"] == "reserved"
+    assert reserve(rows, first, usd="0.001")["used"] == 0.05

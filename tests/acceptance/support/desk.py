@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from interlock.engine.rollback_plan import Plan
 
 PATIENCE = 45.0
-PAUSE = 0.02
+PAUSE = 0.05
 
 Script = list[list[tuple[str, str]]]
 Row = Any

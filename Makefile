@@ -45,6 +45,7 @@ demo: setup
 
 # On a machine without Chromium, root gets it from Debian; else the browser tests are left out, aloud,
 # and CI fails. Clusters of tests live in memory where there is room: their syncs are most of the time.
+# Tests are handed out one at a time and in order (loadgroup, without groups): the long ones come first.
 test: setup
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } || \

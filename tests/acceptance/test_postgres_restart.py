@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from support.nursery import Nursery
     from support.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("postgres_restart")]
+pytestmark = pytest.mark.slow
 
 WALK = [[("tidy", f"place {n}")] for n in range(12)]
 

@@ -20,6 +20,7 @@ from interlock.engine.bench.sections.resting import rest_of
 from interlock.engine.bench.server import PREFIX, own_server
 from interlock.engine.bench.suite import LOCK, Plan, alone, measure
 from interlock.engine.bench.targets import Met
+from interlock.engine.embedded import EmbeddedPostgres
 from interlock.engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from forked_cli import CommandLine
     from interlock.engine.bench.report import Report
-    from interlock.engine.embedded import EmbeddedPostgres
 
 # one measurement of everybody, and no round that is dropped
 LEAST = replace(
@@ -59,19 +59,18 @@ def bench(folder: Path, url: str, *sections: str) -> Report:
     return measure(plan, lambda _: None)
 
 
-def left_behind(postgres: EmbeddedPostgres) -> list[str]:
+def left_behind(server: EmbeddedPostgres) -> list[str]:
     """Databases of a bench that are still there."""
     query = "select datname from pg_database where starts_with(datname, %s)"
-    with psycopg.connect(postgres.url) as conn:
+    with psycopg.connect(server.url) as conn:
         return [name for (name,) in conn.execute(query, (PREFIX,))]
 
 
-@pytest.fixture
-def one_at_a_time(postgres: EmbeddedPostgres) -> Iterator[None]:
-    """What a bench leaves behind is looked for on a server that all workers share."""
-    with psycopg.connect(postgres.url, autocommit=True) as conn:
-        conn.execute("select pg_advisory_lock(4)")
-        yield
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A server that nobody else uses: what a bench leaves behind is looked for on it."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("benched")) as own:
+        yield own
 
 
 @pytest.fixture
@@ -96,9 +95,9 @@ def contestants(database_url: str, tmp_path: Path) -> Iterator[dict[str, Contest
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_every_section_measures_everybody_and_leaves_nothing_behind(
-    one_at_a_time: None, postgres: EmbeddedPostgres, tmp_path: Path
+    server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    report = bench(tmp_path, postgres.url)
+    report = bench(tmp_path, server.url)
     assert {figure.section for figure in report.figures} == set(SECTIONS)
     assert [figure.key for figure in report.figures if figure.value is None] == []
     ratios = [figure for figure in report.figures if figure.unit == RATIO]
@@ -107,7 +106,7 @@ def test_every_section_measures_everybody_and_leaves_nothing_behind(
     # the scale has none of the laps that targets are for: they are missed, not passed
     missed = {one.target.key for one in report.verdicts if one.met is Met.NOT_MEASURED}
     assert "loops/50x8/reversible:stock" in missed
-    assert left_behind(postgres) == []
+    assert left_behind(server) == []
     assert [path.name for path in tmp_path.iterdir()] == [LOCK]
     children = psutil.Process().children(recursive=True)
     assert [one for one in children if "interlock.engine.bench.child" in one.cmdline()] == []
@@ -116,12 +115,12 @@ def test_every_section_measures_everybody_and_leaves_nothing_behind(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_rival_that_is_not_installed_is_said_to_be_missing(
-    one_at_a_time: None, postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("procrastinate", "dbos"):
         absent = replace(CONTENDERS[name], needs=("no-such-distribution",))
         monkeypatch.setitem(CONTENDERS, name, absent)
-    report = bench(tmp_path, postgres.url, "queue")
+    report = bench(tmp_path, server.url, "queue")
     values = {figure.key: figure for figure in report.figures}
     assert values["queue/processed/queue"].value
     ratio = values["queue/processed/queue:procrastinate"]
@@ -235,23 +234,25 @@ def test_a_contender_ends_when_its_parent_does(tmp_path: Path, database_url: str
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_command_writes_both_reports_and_a_check_fails_with_one(
-    one_at_a_time: None, cli: CommandLine, postgres: EmbeddedPostgres
+    bare_cli: CommandLine, server: EmbeddedPostgres
 ) -> None:
     wanted = {"value": 1e6, "tolerance": 0.2, "better": "more"}
     kept = {"ratios": {"queue/processed/queue:dbos": wanted, "startup/help:python": wanted}}
-    (cli.folder / "kept.json").write_text(json.dumps(kept))
+    (bare_cli.folder / "kept.json").write_text(json.dumps(kept))
     small = ("bench", "--quick", "--rounds", "1", "--configured-server", "--only", "startup")
-    done = cli(*small, "--check", "kept.json")
+    done = bare_cli(*small, "--check", "kept.json", INTERLOCK_DATABASE_URL=server.url)
     assert done.returncode == 1, done.stderr
     assert "startup/help:python fell from 1,000,000 to " in done.stderr
     assert "queue" not in done.stderr
-    assert (cli.folder / "bench-report" / "report.md").read_text() == done.stdout.removesuffix("\n")
-    said = json.loads((cli.folder / "bench-report" / "report.json").read_text())
+    assert (bare_cli.folder / "bench-report" / "report.md").read_text() == done.stdout.removesuffix(
+        "\n"
+    )
+    said = json.loads((bare_cli.folder / "bench-report" / "report.json").read_text())
     assert {figure["key"].split("/")[0] for figure in said["figures"]} == {"startup"}
     assert [one["moved"] for one in said["check"]] == ["worse"]
-    assert str(cli.folder) not in json.dumps(said)
+    assert str(bare_cli.folder) not in json.dumps(said)
     assert os.uname().nodename not in json.dumps(said["machine"])
-    assert left_behind(postgres) == []
+    assert left_behind(server) == []
 
 
 @pytest.mark.parametrize(

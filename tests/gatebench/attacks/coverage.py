@@ -20,18 +20,19 @@ WHICH = "which call it covers"
 
 
 def decide_all(run: Run, world: World, verdict: Callable[[Ask], Decision]) -> None:
-    """Decide whatever is asked, until nothing is."""
+    """Decide whatever is asked, the last volume first, until nothing is."""
     asked = held(run, world)
     for _ in range(20):
         if not asked:
             return
-        run.decide(*map(verdict, reversed(asked)))
+        last_first = sorted(asked, key=lambda ask: str(ask.args["volume"]), reverse=True)
+        run.decide(*map(verdict, last_first))
         asked = run.asked()
 
 
-def sparing_two(ask: Ask) -> Decision:
-    """Approve all but v1 and v3: three rejections in a row may end a run."""
-    return reject(ask) if ask.args["volume"] in {"v1", "v3"} else approve(ask)
+def keeping_odd(ask: Ask) -> Decision:
+    """Approve the even volumes."""
+    return approve(ask) if int(ask.args["volume"][1:]) % 2 == 0 else reject(ask)
 
 
 @attack(WHICH, "langchain-ai/langgraph#6533", "langchain-ai/langgraph#6626")
@@ -39,11 +40,11 @@ def parallel_calls_matched_by_position(system: System, world: World) -> str:
     """Of calls made in parallel, those run that were approved, in whatever order."""
     turn = [wipe(f"v{n}", f"call-{n}") for n in range(8)]
     run = system.begin(Scene([wiper(world)], [turn]))
-    decide_all(run, world, sparing_two)
+    decide_all(run, world, keeping_odd)
     return only(
         world,
-        *(f"wipe(volume='v{n}')" for n in (0, 2, 4, 5, 6, 7)),
-        why="of 8 parallel calls, all but v1 and v3 were approved",
+        *(f"wipe(volume='v{n}')" for n in range(0, 8, 2)),
+        why="of 8 parallel calls, the even ones were approved",
     )
 
 
@@ -52,7 +53,7 @@ def repeated_call_ids(system: System, world: World) -> str:
     """A provider that repeats a tool_call_id does not make two calls one."""
     turn = [wipe(f"v{n}", "same") for n in range(4)]
     run = system.begin(Scene([wiper(world)], [turn]))
-    decide_all(run, world, sparing_two)
+    decide_all(run, world, keeping_odd)
     return only(
         world,
         "wipe(volume='v0')",

@@ -9,7 +9,7 @@ import pytest
 from attacks_on_replies import KEPT
 from rows import TENANT
 from statement import ANOTHER
-from statements_on_runs import END
+from statements_on_runs import END, REPORT
 from test_room import reply, reserve, running, settle
 from uuid_utils.compat import uuid7
 
@@ -83,6 +83,19 @@ def test_calls_are_counted_of_ones_own_run(rows: Rows) -> None:
     used = "used_calls, used_irreversible"
     assert run_of(rows, TENANT, run_id, used) == (2, 2)
     assert run_of(rows, ANOTHER, run_id, used) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "twin", [{"tenant_id": ANOTHER}, {"id": uuid7()}], ids=["of another tenant", "another call"]
+)
+def test_the_result_of_a_twin_is_not_taken_for_ones_own(
+    rows: Rows, twins: UUID, twin: dict[str, Any]
+) -> None:
+    ours = {"id": uuid7(), "start_token": uuid7(), "starts": 1}
+    rows.propose(twins, "succeeded", **{**ours, **twin}, result_type="json", result=b"1")
+    rows.propose(twins, "failed", **ours, error="it failed")
+    values = {"call_id": ours["id"], "token": ours["start_token"], "state": "succeeded"}
+    assert rows.one(REPORT, tenant=TENANT, run_id=twins, **values) == "known"
 
 
 # Replies ---------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from interlock.policies.evaluator import Policy, PolicyError, Principal, Request, ToolShape
 from interlock.policies.verdict import Outcome
 from interlock.tools.effect import Classification, Effect, Source
-from sweeps import share_of
 
 TOOL = ToolShape(
     "run",
@@ -82,7 +81,7 @@ def decide(text: str, request: Request) -> Verdict | None:
         return None
 
 
-@settings(max_examples=share_of(600), deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(texts(), requests(st.just(Effect.IRREVERSIBLE)))
 def test_no_policy_text_lets_an_irreversible_call_run_by_itself(
     text: str, request: Request
@@ -92,7 +91,7 @@ def test_no_policy_text_lets_an_irreversible_call_run_by_itself(
     assert verdict is None or verdict.outcome is not Outcome.ALLOW
 
 
-@settings(max_examples=share_of(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(texts(), requests(st.sampled_from(Effect)))
 def test_a_verdict_is_closed(text: str, request: Request) -> None:
     verdict = decide(text, request)
@@ -104,7 +103,7 @@ def test_a_verdict_is_closed(text: str, request: Request) -> None:
         assert not verdict.errors
 
 
-@settings(max_examples=share_of(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(texts(), requests(st.sampled_from([Effect.READ, Effect.REVERSIBLE])))
 def test_a_forbid_of_everything_wins_over_any_other_policy(text: str, request: Request) -> None:
     verdict = decide(text + '@id("stop") forbid (principal, action, resource);', request)

@@ -15,7 +15,6 @@ from interlock.policies.judge import Judge
 from interlock.policies.statements import digest_of, read_statements
 from interlock.policies.terms import read_rule
 from interlock.tools.effect import Classification, Effect, Source
-from sweeps import share_of
 
 if TYPE_CHECKING:
     from interlock.policies.verdict import Verdict
@@ -90,7 +89,7 @@ def by_all(policy: Policy, request: Request) -> Verdict:
     return judge.judge(effect, auto.ask(asked, entities), lambda: review.ask(asked, entities))
 
 
-@settings(max_examples=share_of(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(texts(HOLDING), st.lists(REQUESTS, min_size=1, max_size=6))
 def test_the_verdict_is_that_of_the_whole_text(text: str, requests: list[Request]) -> None:
     policy = loaded(text)
@@ -100,7 +99,7 @@ def test_the_verdict_is_that_of_the_whole_text(text: str, requests: list[Request
             assert policy.decide(request) == by_all(policy, request)
 
 
-@settings(max_examples=share_of(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(texts(HOLDING), texts(HOLDING), REQUESTS)
 def test_texts_that_say_the_same_of_a_tool_give_one_verdict_on_its_calls(
     text: str, other: str, request: Request
@@ -125,7 +124,7 @@ def test_texts_that_differ_about_a_tool_are_told_apart_for_it_alone() -> None:
     assert first.about("look") == second.about("look")
 
 
-@settings(max_examples=share_of(300), deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(texts([*HOLDING, *ERRING]), REQUESTS, st.sampled_from([in_auto, in_review]))
 def test_a_part_answers_as_the_whole_does_errors_included(
     text: str, request: Request, chosen: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,11 +26,13 @@ NOW = timedelta()
 SPOKEN = 12
 
 
-def talker() -> Agent:
+def talker(before_the_last: Callable[[], None] = lambda: None) -> Agent:
     """Says something a step, in an inner graph."""
 
     def say(state: MessagesState) -> dict[str, Any]:
         at = len(state["messages"])
+        if at == SPOKEN - 1:
+            before_the_last()
         return {"messages": [AIMessage(f"word {at}", id=f"m{at}")]}
 
     def onward(state: MessagesState) -> str:
@@ -129,19 +132,25 @@ def test_younger_runs_and_runs_of_another_exit_are_left_alone(
     ],
 )
 def test_a_run_that_is_executed_keeps_its_checkpoints(
-    lab: Lab, ended: UUID, take_away: Callable[[StepSaver, str], None]
+    lab: Lab, take_away: Callable[[StepSaver, str], None]
 ) -> None:
-    before = steps(lab, ended)
-    with lab.database.begin() as conn:
-        conn.exec_driver_sql("set session_replication_role = replica")  # as if it had not ended
-        conn.exec_driver_sql(
-            "update runs set status = 'running', exit = null, ended_at = null,"
-            " worker_id = (select id from workers limit 1) where id = %s",
-            (ended,),
-        )
-    with (
-        GroupCommit(lab.database.url, threads=1) as commit,
-        pytest.raises(Conflict, match=f"Run {ended} is being executed"),
-    ):
-        take_away(StepSaver(commit, "default"), str(ended))
-    assert steps(lab, ended) == before
+    speaking, go_on = Event(), Event()
+
+    def breath() -> None:
+        speaking.set()
+        assert go_on.wait(30)
+
+    agent = talker(before_the_last=breath)
+    lab.work(agent)
+    run_id = lab.start(agent, {"messages": []})
+    assert speaking.wait(30)
+    try:
+        with (
+            GroupCommit(lab.database.url, threads=1) as commit,
+            pytest.raises(Conflict, match=f"Run {run_id} is being executed"),
+        ):
+            take_away(StepSaver(commit, "default"), str(run_id))
+    finally:
+        go_on.set()
+    assert lab.ended(run_id)["exit"] == "completed"
+    assert steps(lab, run_id) > SPOKEN

@@ -53,18 +53,20 @@ _ACCESS_FIELDS = 5
 _QUIET = ("alembic", "asyncio", "httpcore", "httpx", "watchfiles")
 
 
+_OURS: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
 def configure(*, level: int = logging.INFO, stream: IO[str] | None = None) -> None:
     """Send structlog and the standard library's logging to `stream`, stderr if not given."""
     out = stream or sys.stderr
-    ours: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *ours,
+            *_OURS,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -74,7 +76,7 @@ def configure(*, level: int = logging.INFO, stream: IO[str] | None = None) -> No
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             pass_foreign_args=True,
-            foreign_pre_chain=[*ours, structlog.stdlib.add_logger_name, request_line],
+            foreign_pre_chain=[*_OURS, structlog.stdlib.add_logger_name, request_line],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
@@ -86,6 +88,23 @@ def configure(*, level: int = logging.INFO, stream: IO[str] | None = None) -> No
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def configure_default() -> None:
+    """Where the program set up no logging, have structlog's own show no more than `configure` does.
+
+    As it comes, it prints the variables of every frame of an error: arguments and secrets.
+    """
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[
+                *_OURS,
+                structlog.dev.set_exc_info,
+                structlog.processors.format_exc_info,
+                redact,
+                _renderer(sys.stdout),
+            ]
+        )
 
 
 def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -26,6 +26,7 @@ from .execution import Ended, Execution, Parked, Released
 from .group_commit import GroupCommit, Unit
 from .lease import Lease
 from .lifecycle import Exit
+from .logs import configure_default
 from .rollback_work import Rollbacks
 from .spool import Spool
 from .strict import require_strict
@@ -80,6 +81,7 @@ class Worker:
     ) -> None:
         require_strict()
         journal_replies()
+        configure_default()
         self.id: UUID = uuid7()
         self._db = db
         self._agents = {agent.name: agent for agent in agents}

@@ -64,4 +64,5 @@ def test_a_program_s_own_logging_is_its_own(lab: Lab) -> None:
 
     structlog.configure(processors=[see])
     lab.work(clumsy())
+    lab.rest()
     assert "worker.started" in seen

@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.synced
+# Images set it; every process of the demo and of the tests would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test check chaos bench bench-check gatebench guards accuracy format lock clean
 .DEFAULT_GOAL := help

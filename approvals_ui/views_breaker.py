@@ -25,7 +25,7 @@ class TripLine:
 
 def line(trip: TripRow, now: datetime) -> TripLine:
     """A trip, seen from now."""
-    of = f"of {trip.agent}" if trip.agent else "of agents without a model to fall back to"
+    of = f"of {trip.agent}" if trip.agent else "of agents without a fallback model"
     strong = f"New runs {of} wait."
     if trip.model:
         strong = f"New runs {of} go to {trip.model}."

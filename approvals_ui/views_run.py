@@ -265,7 +265,7 @@ class RunView:
     tags: tuple[tuple[Value, Value], ...]
     fingerprint: str
     pending: tuple[ApprovalRow, ...]
-    entries: int
+    entries: str
     acted: bool
     """Whether it did something that a rollback could be about."""
     rollback: RollbackView | None
@@ -294,7 +294,7 @@ def view(detail: RunDetail, now: datetime) -> RunView:
         tags=tuple((shown(name), shown(value)) for name, value in run.tags.items()),
         fingerprint=detail.fingerprint,
         pending=tuple(a for a in detail.approvals if a.state == "pending"),
-        entries=len(detail.audit),
+        entries=words.plural(len(detail.audit), "entry", "entries"),
         acted=any(call.starts and call.effect != Effect.READ for call in detail.calls),
         rollback=rollback_view(detail.rollbacks[0], detail, now) if detail.rollbacks else None,
         stated=tuple(map(_stated, detail.assessments)),

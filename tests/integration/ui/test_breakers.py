@@ -33,7 +33,7 @@ def test_a_tenants_trip_and_one_with_a_fallback_say_so(dana: Person, seeds: Seed
     seeds.trip(None)
     seeds.trip("fleet-ops", model="small-1")
     page = text_of(dana.get("/runs"))
-    assert "New runs of agents without a model to fall back to wait." in page
+    assert "New runs of agents without a fallback model wait." in page
     assert "Model calls of all agents cost 6.20 USD" in page
     assert "New runs of fleet-ops go to small-1." in page
 

@@ -52,6 +52,19 @@ def test_a_run_that_waits_for_an_open_question_is_at_rest() -> None:
     assert check(replace(GOOD, runs=[waiting], approvals=[APPROVAL, asked])) == []
 
 
+def test_a_run_ends_by_three_rejections_in_a_row_and_by_no_fewer() -> None:
+    ended = but(RUN, exit="rejected")
+    rejections = [but(DECISION, kind="reject", at=at) for at in (2.1, 2.2, 2.3)]
+
+    def at_rest(decisions: list[Any]) -> bool:
+        history = replace(GOOD, runs=[ended], decisions=decisions)
+        return "I6" not in {found.invariant for found in check(history)}
+
+    assert at_rest(rejections)
+    assert not at_rest(rejections[:2])
+    assert not at_rest([*rejections[:2], but(DECISION, at=2.25), rejections[2]])
+
+
 def test_a_lapsed_approval_that_was_asked_for_again_is_honoured() -> None:
     before = call(state="superseded", starts=0, id="c0", approval_id="a0")
     lapsed = but(APPROVAL, id="a0", call_id="c0", state="lapsed")

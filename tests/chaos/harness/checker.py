@@ -21,6 +21,8 @@ SUCCEEDED = frozenset({"succeeded", "undoing", "undone", "undo_failed"})
 EXPECTED = frozenset({"call", "in_doubt"})
 """Questions for which a run may wait here: none comes to its limits, and no agent changes."""
 GOOD_EXITS = frozenset({"completed", "cancelled"})
+MOST_REJECTIONS = 3
+"""In a row, of one run; it ends with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,13 +260,22 @@ def all_at_rest(found: Findings) -> Iterator[str]:
     }
     for run in found.all.runs:
         if run.status == "ended":
-            if run.exit not in GOOD_EXITS:
+            if run.exit not in GOOD_EXITS and not _was_rejected(found, run):
                 yield f"run {run.id} ended as {run.exit}: {run.exit_reason}"
         elif run.status != "waiting" or run.id not in open_:
             yield f"run {run.id} is stuck as {run.status}"
     for call in found.calls.values():
         if call.state == "executing":
             yield f"{call.tool} {call.id} is executing and nobody executes it"
+
+
+def _was_rejected(found: Findings, run: Row) -> bool:
+    """Whether it ended because its last decisions were all rejections, as many as end a run."""
+    asked = {each.id for each in found.all.approvals if each.run_id == run.id}
+    given = [each for each in found.all.decisions if each.approval_id in asked]
+    last = sorted(given, key=lambda each: each.at)[-MOST_REJECTIONS:]
+    rejections = [each for each in last if each.kind == "reject"]
+    return run.exit == "rejected" and len(rejections) == MOST_REJECTIONS
 
 
 def no_fork(found: Findings) -> Iterator[str]:

@@ -89,4 +89,8 @@ CORPORA: Mapping[str, Callable[[], Iterator[Case]]] = {
     "held-out shell": lambda: own("shell", "heldout"),
     "held-out HTTP": lambda: own("http", "heldout"),
     "held-out MCP tools": lambda: own("tool", "heldout"),
+    "probe SQL": lambda: own("sql", "probe"),
+    "probe shell": lambda: own("shell", "probe"),
+    "probe HTTP": lambda: own("http", "probe"),
+    "probe MCP tools": lambda: own("tool", "probe"),
 }

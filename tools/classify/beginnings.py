@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from .lexicon import SAYS_READING, third_person
+from .lexicon import SAYS_READING, gerunds, third_person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,12 @@ _NO_VERBS: Final = frozenset(
         ),
     }
 )
-_KNOWN: Final = _HARMLESS_FORMS | _NO_VERBS
+_KNOWN: Final = (
+    _HARMLESS_FORMS
+    | _NO_VERBS
+    | {form for verb in _HARMLESS for form in gerunds(verb)}
+    | {"including", "excluding", "following", "considering", "listing", "giving", "making"}
+)
 _DETERMINER: Final = r"(?:the|an?|all|any|every|each|your|its?|their|them|one|up|down|out)\b"
 _THIRD_PERSON: Final = re.compile(
     r"([a-z]{2,}[a-rt-z]s) (?!for\b|of\b|from\b|in\b|by\b|with\b|that\b|and\b)"
@@ -76,8 +81,14 @@ _IMPERATIVE: Final = re.compile(rf"([a-z]+) (?={_DETERMINER})")
 _ADDRESSES: Final = re.compile(r"(asks?|tells?|reminds?|wakes?|contacts?|pages) ")
 """What turns to a person or a thing, with or without an article behind it."""
 _JOINED: Final = re.compile(
-    rf"\b(?:and|then|;) (?:then |also )?([a-z]{{2,}}[a-rt-z]s) (?={_DETERMINER})"
+    rf"(?:\b(?:and|then|while)|[;,+&]) (?:then |also )?([a-z]{{2,}}[a-rt-z]s) (?={_DETERMINER})"
 )
+_JOINED_ORDER: Final = re.compile(
+    rf"(?:\b(?:and|then)|[;+&]) (?:then |also )?([a-z]+(?:-[a-z]+)?) (?={_DETERMINER})"
+)
+"""Behind an imperative, another one: `get the level and switch the alarm to it`."""
+
+_JOINED_GERUND: Final = re.compile(rf"(?:,|\bwhile) (?:then |also )?([a-z]+ing) (?={_DETERMINER})")
 
 
 def unknown_verbs(sentence: str, *, is_first: bool) -> Iterator[str]:
@@ -90,6 +101,10 @@ def unknown_verbs(sentence: str, *, is_first: bool) -> Iterator[str]:
     begins = [_THIRD_PERSON.match(sentence)]
     if is_first:
         begins += [_IMPERATIVE.match(sentence), _ADDRESSES.match(sentence)]
-    for found in (*filter(None, begins), *_JOINED.finditer(sentence)):
+    joined = list(_JOINED.finditer(sentence))
+    if is_first and sentence.partition(" ")[0] in _HARMLESS:
+        joined += _JOINED_ORDER.finditer(sentence)
+    joined += _JOINED_GERUND.finditer(sentence)
+    for found in (*filter(None, begins), *joined):
         if found[1] not in _KNOWN:
             yield found[1]

@@ -21,6 +21,7 @@ from .lexicon import (
     NOUNS_OF_READING,
     READING,
     SAYS_READING,
+    is_english,
     plain,
     third_person,
     words_of,
@@ -64,13 +65,16 @@ _TAKEN: Final = frozenset(
 _OUTSIDE: Final = frozenset(
     {
         *("internet", "website", "websites", "webpage", "webpages", "rss", "dns", "whois", "crawl"),
+        *("bing", "searxng", "searx", "yandex", "baidu", "sftp", "ftp"),
         *("scrape", "tavily", "brave", "exa", "serp", "serper", "perplexity", "duckduckgo", "kagi"),
     }
 )
 _OF_THE_WEB: Final = frozenset({"search", "page", "pages", "site", "content", "results", "lookup"})
 _SAYS_OUTSIDE: Final = re.compile(
     r"\bthe (?:web|internet)\b|\bweb ?(?:page|site)s?\b|\b(?:web|internet|online) search|"
-    r"\brss\b|\bover ssh\b|\bany (?:url|endpoint|host|address|site)\b"
+    r"\brss\b|\bover (?:ssh|s?ftp|telnet)\b|\bgoogle results\b|"
+    r"\b(?:search(?:es)?|from|wrapper around) (?:google|bing|yandex|yahoo)\b"
+    r"(?! (?:drive|calendar|docs|sheets|mail))|\bany (?:url|endpoint|host|address|site)\b"
 )
 _CHECKS: Final = re.compile(
     r"checks? (?:if|whether|for|what|which|how|who|when|where|the (?:\w+ )?(?:status|state))\b"
@@ -130,6 +134,8 @@ def classify_tool(tool: Evidence) -> Classification:
     if name is None or description is None or not words_of(name):
         said = "Its name or its description has letters that may be taken for others."
         return _acts("unreadable", said)
+    if not is_english(description):
+        return _acts("unreadable", "Its description is not in English, the language that is read.")
     if against := _hint_against(tool.hints):
         return _acts("hint", f"Its server says {against}.")
     if acts := _contradiction(tool, name, description):

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from ..effect import SureRule
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_OVERRIDE_HEADERS: Final = frozenset({"xhttpmethodoverride", "xhttpmethod", "xmethodoverride"})
+_OVERRIDE_HEADERS: Final = frozenset(
+    {"xhttpmethodoverride", "xhttpmethod", "xmethodoverride", "methodoverride"}
+)
 _OVERRIDE_KEYS: Final = frozenset({"method", "httpmethod"})
 _METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _SHOWN: Final = 120

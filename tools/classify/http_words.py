@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .glued import acts_again, acts_together
 from .lexicon import ACTING, CONJUNCTIONS, EITHER, NOUNS_OF_READING, READING, words_of
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 _ACTS_IN_PATH: Final = ACTING | {
     *("proxy", "portforward", "creds", "sts", "pixel", "beacon", "verify", "cron", "turn"),
+    *("speak", "tts", "announce", "topup", "recharge", "unsub", "scrobble", "unscrobble", "wol"),
+    *("originate", "unstar", "reconfigure", "restrict", "delegate", "defer", "disapprove"),
+    *("unfurl", "rsvp", "heapdump", "getupdates", "optout", "optin"),
     *("authorize", "authorise", "force", "abort", "poweroff", "poweron"),
 }
 """Beside the verbs: what tunnels, counts its visitors, or hands out what did not exist before."""
@@ -28,7 +32,9 @@ _ACTS_AT_THE_END: Final = frozenset(
         *("store", "track", "collect", "on", "off", "up", "down", "in", "out", "next"),
         *("star", "pin", "bookmark", "favorite", "favourite", "flag", "hide", "seen", "read"),
         *("join", "leave", "enter", "end", "become", "receive", "poll", "seed", "token", "vnc"),
-        *("console", "hit", "punch"),
+        *("console", "hit", "punch", "cleanup", "clean", "warm", "optimize", "optimise", "ingest"),
+        *("compact", "wake", "say", "attend", "zap", "go", "fail", "rate", "play", "skip", "seek"),
+        *("term", "accept", "settle", "built", "paused"),
     }
 )
 """Verbs that are nouns, too: they act where a path ends with one alone."""
@@ -45,28 +51,65 @@ _JOINED: Final = frozenset(
     }
 )
 """What acts as a whole segment: `/log-out`, and `/webhook`, though not `/webhook_endpoints`."""
+_BEGINS_A_METHOD: Final = frozenset(
+    {"skip", "seek", "recall", "gift", "convert", "hide", "place", "book", "give", "end"}
+)
+"""Verbs that a name in camel case begins with: `recallPreset`."""
 _ACTS_BEFORE_MORE: Final = frozenset(
-    {"hook", "hooks", "vote", "like", "dislike", "follow", "bookmark", "favorite", "favourite"}
+    {
+        "ping",
+        "hook",
+        "hooks",
+        "vote",
+        "like",
+        "dislike",
+        "follow",
+        "bookmark",
+        "favorite",
+        "favourite",
+    }
 )
 """As the first of several segments: `/like/{id}`, and `/hooks/{token}`, which is told of events."""
+_NAMED_AFTER_AN_ACT: Final = frozenset({"confirmation", "verification", "activation", "say"})
+"""With a token behind it, or in the query, the link that does it: `/activation/{token}`."""
+_SERVICES: Final = re.compile(r".+\.(?:asmx|svc|ashx|dll)", re.IGNORECASE)
+"""What is called by the name of a method behind it."""
+_CAPABILITY: Final = re.compile(
+    r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}|(?=\w*\d)(?=\w*[A-Za-z])\w{20,}|[a-z]{16}"
+)
+"""A path of such alone names nothing: who knows it may make something happen."""
+_MOST_WORDS: Final = 4
 _PROGRAMS: Final = re.compile(r"cgi-bin|.+\.cgi", re.IGNORECASE)
 _PICTURE: Final = re.compile(r".+\.(?:png|jpe?g|webp)", re.IGNORECASE)
 _BEACON: Final = re.compile(r".+\.gif", re.IGNORECASE)
 _SEEN: Final = frozenset({"open", "opened", "track", "tracking", "click", "view", "o", "t", "e"})
 """Beside a picture with a query: one that counts who looks at it."""
 _NOUNS_AT_THE_END: Final = frozenset({"pay", "set"})
-_WRITTEN_TOGETHER: Final = re.compile(
-    r"(?:delete|remove|destroy|purge|create|send|update|reset)"
-    r"(?:all|user|item|sms|mail|email|message|post|file|account|order|record|row|entry)s?"
-    r"|\w+(?:delete|destroy|reboot|shutdown|restart)"
+_EXTENSION: Final = re.compile(
+    r"\.(?:php\d?|aspx?|jspx?|do|pl|json|xml|html?|view|action|lua)$", re.IGNORECASE
 )
-_EXTENSION: Final = re.compile(r"\.(?:php\d?|aspx?|jspx?|do|pl|json|xml|html?)$", re.IGNORECASE)
 _SAYS_WHAT_TO_DO: Final = frozenset(
     {
         *("action", "act", "do", "cmd", "cmnd", "command", "op", "operation", "func", "function"),
-        *("wsfunction", "task", "mode", "a", "r", "route", "sql", "cypher", "script"),
+        *(
+            "btn",
+            "button",
+            "callname",
+            "fn",
+            "wsfunction",
+            "task",
+            "mode",
+            "a",
+            "r",
+            "route",
+            "sql",
+            "cypher",
+            "script",
+        ),
     }
 )
+_READS_GLUED: Final = re.compile(r"(?:GET|LIST)(?!.*(?:TOKEN|LOCK|KEY|SECRET))[A-Z]{4,}")
+"""`op=LISTSTATUS`."""
 _ONLY_IF_IT_ACTS: Final = frozenset({"mode", "a", "r", "route"})
 """Keys that mostly say something else, so a value has to act before they do."""
 _CARRIES: Final = frozenset({"message", "msg", "body", "payload"})
@@ -75,6 +118,25 @@ _FOLLOWING: Final = frozenset({"watch", "follow", "monitor"})
 """Switches of a read that goes on: `?watch=true`."""
 _ENDS: Final = frozenset({"end", "stop", "step", "limit", "rows", "count", "num"})
 """Beside one of these, `start` is where a range begins."""
+_TURNED: Final = frozenset(
+    {"state", "status", "power", "relay", "turn", "led", "light", "switch", "outlet", "go"}
+)
+_ON_OR_OFF: Final = frozenset({"on", "off", "toggle"})
+_HARD: Final = frozenset({"hard", "force", "now"})
+_TO_SOMEBODY: Final = frozenset(
+    {
+        *("to", "phone", "number", "msisdn", "mobile", "mobilenumber", "recipient", "recipients"),
+        *("device", "player", "chat", "chatid", "dst", "dest", "destination", "phonenumber"),
+    }
+)
+_SAYS_SOMETHING: Final = frozenset(
+    {"text", "msg", "message", "sms", "announcement", "amount", "caption", "content"}
+)
+_ANSWERS: Final = frozenset({"response", "rsvp", "attending", "answer", "decision", "reply"})
+_ANSWERED: Final = frozenset({"yes", "no", "maybe", "accept", "decline", "accepted", "declined"})
+_A_CURRENCY: Final = re.compile(r"[A-Za-z]{3,5}|\d{4}-\d\d.*")
+"""What a conversion, or a span of time, has after `to`."""
+_METHOD_NAME: Final = re.compile(r"[\w./:-]{3,60}")
 _SWITCHES: Final = frozenset({"on", "off", "power", "in"})
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _STATEMENT: Final = re.compile(
@@ -87,8 +149,14 @@ _STATEMENT: Final = re.compile(
 )
 """What changes a database, in a query language that a value may hold."""
 
+_COMMENT: Final = re.compile(r"/\*.*?\*/|--[^\n]*(?:\n|$)|^\s*#[^\n]*\n", re.DOTALL)
+_CALLS_A_WRITE: Final = re.compile(r"\b(?:delete|update|commit|insert|remove|drop|executor)\s*\(")
+_FROM_ELSEWHERE: Final = re.compile(r"\b(?:url|remote|s3|service|load)\b\W{0,4}[<'\"(]*\s*https?:")
+_IN_SPARQL: Final = re.compile(
+    r"\b(?:delete|insert|clear|move|copy|add|load|drop|create)\b", re.IGNORECASE
+)
 _BEGINS_A_WRITE: Final = re.compile(
-    r"\s*(?:grant|revoke|truncate|optimize|kill|system|rename|attach|detach|exchange|drop|alter|create|"
+    r"\s*(?:move|grant|revoke|truncate|optimize|kill|system|rename|attach|detach|exchange|drop|alter|create|"
     r"insert|update|delete|replace|merge|call|exec|execute|set|load|copy|backup|restore)\b"
 )
 _HOLDS_A_STATEMENT: Final = frozenset({"query", "statement", "update"})
@@ -97,13 +165,17 @@ _FILTERS: Final = frozenset(
     {
         *("q", "query", "search", "s", "text", "term", "keyword", "name", "title", "label", "tag"),
         *("type", "types", "status", "state", "sort", "filter", "category", "fields", "include"),
+        *("order", "orderby", "columns", "select", "metric", "metrics", "events", "actions"),
         *("expand", "slug", "topic", "language", "by", "permission", "scope"),
     }
 )
 """Keys that choose among what there is: a verb as their value is what is looked for."""
 _LETTERS_TO: Final = frozenset({"email", "mail", "sms", "message", "fax"})
 _COMPUTING: Final = frozenset(
-    {"search", "msearch", "lookup", "count", "preview", "batchget", "freebusy", "queryrange"}
+    {
+        *("search", "msearch", "lookup", "count", "preview", "batchget", "freebusy", "queryrange"),
+        *("find", "findone", "bulkget", "multisearch", "runquery", "lint", "parse"),
+    }
 )
 _COMPUTING_PAIRS: Final = frozenset(
     {
@@ -111,7 +183,22 @@ _COMPUTING_PAIRS: Final = frozenset(
         ("test", "iam", "permissions"),
     }
 )
-_QUERY_LANGUAGES: Final = frozenset({"jql", "cql", "soql"})
+_SAYS_HOW: Final = frozenset(
+    {
+        "apiversion",
+        "version",
+        "size",
+        "format",
+        "fields",
+        "limit",
+        "page",
+        "perpage",
+        "pretty",
+        "fl",
+    }
+)
+"""Keys that say how an answer looks."""
+_QUERY_LANGUAGES: Final = frozenset({"jql", "cql", "soql", "aql", "query"})
 """Behind `search`, the language that it is asked in."""
 _OF_AN_INDEX: Final = re.compile(
     r"_(?:search|msearch|count|mget|analyze|explain|field_caps|termvectors|rank_eval|terms_enum)"
@@ -133,12 +220,14 @@ _MADE_BY_READING: Final = frozenset(
         "lock",
         "credentials",
         "next",
+        *("address", "reward", "advance", "approval", "voucher", "coupon", "visit"),
     }
 )
 _NOT_A_LOOK: Final = frozenset(
     {
         *("deployment", "deployments", "environment", "environments", "site", "sites", "apps"),
         *("branches", "builds", "sandbox", "sandboxes", "email", "emails", "mail", "message"),
+        *("newsletter", "newsletters", "counters", "inbox", "threads"),
         *("messages", "share", "notification", "notifications", "sms", "saved", "jobs"),
     }
 )
@@ -159,18 +248,31 @@ class Word:
 
 def acting_path(target: Target) -> Word | None:
     """What of the path says that asking for it acts; None if nothing does."""
-    for segment in target.segments:
+    for before, segment in zip(("", *target.segments), target.segments, strict=False):
         if word := _acting_segment(segment):
             return Word(word)
-        if word := _procedure(segment):
+        if word := _procedure(segment) or _called(before, segment):
             return Word(word, is_unsure=True)
     if word := _acting_whole(target):
         return Word(word)
+    end = _acting_end(target)
+    return Word(end, is_unsure=True) if end else None
+
+
+def _acting_end(target: Target) -> str | None:
+    """What the path ends with, where that is a verb that may be a noun elsewhere."""
     end = _EXTENSION.sub("", target.segments[-1]) if target.segments else ""
-    last = words_of(end.lower()) if not target.ends_open else ()
-    if last and last[-1] in _ACTS_AT_THE_END and (len(last) == 1 or ":" in end):
-        return Word(last[-1], is_unsure=True)
-    return None
+    words = words_of(end.lower()) if not target.ends_open else ()
+    if not words or (len(words) > 1 and ":" not in end):
+        return None
+    acts = words[-1] in _ACTS_AT_THE_END or (len(words) == 1 and acts_again(words[0]))
+    return words[-1] if acts else None
+
+
+def _called(before: str, segment: str) -> str | None:
+    """`TransferFunds` of `/Bank.asmx/TransferFunds`, unless it reads."""
+    words = words_of(segment) if _SERVICES.fullmatch(before) else ()
+    return words[0] if words and words[0] not in READING else None
 
 
 def _acting_whole(target: Target) -> str | None:
@@ -183,6 +285,12 @@ def _acting_whole(target: Target) -> str | None:
         return first
     if program := next(filter(_PROGRAMS.fullmatch, target.segments), None):
         return program
+    if all(map(_CAPABILITY.fullmatch, target.segments)):
+        return first
+    above = target.segments[-2].lower() if len(target.segments) > 1 else ""
+    asks = any(words_of(name)[-1:] == ("token",) for name, _ in target.query)
+    if (goes_on and above in _NAMED_AFTER_AN_ACT) or (asks and last in _NAMED_AFTER_AN_ACT):
+        return above or last
     words = {word for segment in target.segments for word in words_of(segment.lower())}
     counts = _BEACON.fullmatch(last) or (_PICTURE.fullmatch(last) and words & _SEEN)
     return last if target.query and counts else None
@@ -195,14 +303,20 @@ def _acting_segment(segment: str) -> str | None:
         if not words:
             continue
         last = words[-1] if words[-1] not in _NOUNS_AT_THE_END else ""
-        if last == "del":
-            return last
+        if "del" in (words[0], last):
+            return "del"
         whole = "".join(words)
         for word in (words[0], last, whole):
             if word in _ACTS_IN_PATH or (word in _JOINED and word == whole):
                 return word
-        if _WRITTEN_TOGETHER.fullmatch(whole):
-            return whole
+        if acts := next(filter(acts_together, words), None):
+            return acts
+        if len(words) <= _MOST_WORDS:
+            between = next(
+                (word for word in words[1:-1] if word in ACTING or word == "update"), None
+            )
+            if between is not None:
+                return between
     return None
 
 
@@ -211,7 +325,7 @@ def _procedure(segment: str) -> str | None:
     parts = segment.split(".")
     for part in parts:
         words = words_of(part)
-        if len(words) > 1 and words[0] in EITHER:
+        if len(words) > 1 and words[0] in EITHER | _BEGINS_A_METHOD:
             is_camel_case = part.isalnum() and part[0].islower()
             is_of_one = words[0] in _ACTS_AT_THE_END and not words[-1].endswith("s")
             if is_camel_case or is_of_one or words[0] in {"update", "drain"}:
@@ -223,7 +337,7 @@ def _method(name: str) -> str | None:
     """The last part of `conversations.archive`, `files.sharedPublicURL`, unless it reads."""
     words = words_of(name)
     if len(words) == 1:
-        return words[0] if words[0] in EITHER - NOUNS_OF_READING else None
+        return words[0] if words[0] in (EITHER | _BEGINS_A_METHOD) - NOUNS_OF_READING else None
     is_camel_case = name.isalnum() and name[:1].islower() and name.lower() != name
     reads = bool(words) and (words[0] in READING or bool(NOUNS_OF_READING.intersection(words)))
     return words[0] if is_camel_case and not reads else None
@@ -231,14 +345,24 @@ def _method(name: str) -> str | None:
 
 def acting_query(target: Target) -> Word | None:
     """What of the query says so: `?delete=1`, `?action=archive`."""
+    if word := _told_somebody(target):
+        return word
     for key, value in target.query:
-        words = words_of(key.lower())
+        words = tuple(word for word in words_of(key.lower()) if not word.isdigit())
         whole = "".join(words)
         if key.lower().startswith("stream."):  # Solr reads a body from there
             return Word(key[:40])
-        if words and (words[0] in _ACTS_IN_PATH or whole in _JOINED or whole in _CARRIES):
+        if words and (
+            words[0] in _ACTS_IN_PATH or whole in _JOINED - _SAYS_WHAT_TO_DO or whole in _CARRIES
+        ):
             return Word(key[:40])
-        says = words and (_says_what_to_do(words, value) or _is_verb(words, value))
+        says = words and (
+            _says_what_to_do(words, value)
+            or _is_verb(words, value)
+            or _names_an_act(words, value)
+            or whole.endswith(("cmd", "command", "gcode"))
+        )
+        says = says or _turns(words, value)
         if says or _is_switch(words_of(key), value, target) or _is_statement(words, value, target):
             return Word(f"{key}={value}"[:40])
         if whole == "to" and _LETTERS_TO.intersection(target.segments):
@@ -246,11 +370,44 @@ def acting_query(target: Target) -> Word | None:
     return None
 
 
+def _told_somebody(target: Target) -> Word | None:
+    """What is said, or paid, to whom: `?phone=…&text=…`."""
+    sent = {"".join(words_of(key.lower())): (key, value) for key, value in target.query}
+    says = next((sent[key] for key in sent if key in _SAYS_SOMETHING), None)
+    to = next((sent[key] for key in sent if key in _TO_SOMEBODY), None)
+    if says is None or to is None or (to[0] == "to" and _A_CURRENCY.fullmatch(to[1])):
+        return None
+    return Word(f"{to[0]} … {says[0]}"[:40])
+
+
+def _turns(words: tuple[str, ...], value: str) -> bool:
+    """`?state=off`, `?1=ON`, `?rsvp=yes`."""
+    told = value.lower()
+    if told in _ON_OR_OFF:
+        return not words or bool(_TURNED.intersection(words))
+    return words[-1:] != () and words[-1] in _ANSWERS and told in _ANSWERED
+
+
+def _names_an_act(words: tuple[str, ...], value: str) -> bool:
+    """`?fn=deleteUser`, `?view=user/delete`: the name of a method, under whatever key."""
+    named = words_of(value)
+    is_filter = words[-1] in _FILTERS or words[0] in {"sort", "order"}
+    if not _METHOD_NAME.fullmatch(value) or not 1 < len(named) <= _MOST_WORDS:
+        return False
+    if is_filter and "/" not in value:
+        return False
+    last = words_of(value.rpartition("/")[2])[:1] if "/" in value else named[-1:]
+    verbs = {named[0], *last, *(named[1:2] if named[0] == "on" else ())}
+    return bool(verbs & (ACTING | {"del"})) or any(map(acts_together, named))
+
+
 def _is_switch(words: tuple[str, ...], value: str, target: Target) -> bool:
     """`?follow=1`, `?do_delete=yes`; neither a page nor the beginning of a range."""
+    whole = "".join(words)
+    if value.lower() in _HARD and whole in EITHER | ACTING:
+        return True
     if value.lower() not in _YES:
         return False
-    whole = "".join(words)
     bounds = whole == "start" and _ENDS.intersection(name.lower() for name, _ in target.query)
     if bounds or (whole, value) == ("page", "1"):
         return False
@@ -264,10 +421,17 @@ def _is_verb(words: tuple[str, ...], value: str) -> bool:
 
 
 def _is_statement(words: tuple[str, ...], value: str, target: Target) -> bool:
-    text = value.lower().replace("+", " ")
+    text = _COMMENT.sub(" ", value.lower().replace("+", " "))
     asked = words[-1:] and words[-1] in _HOLDS_A_STATEMENT
     asked = asked or bool(_ASKED_IN_STATEMENTS.intersection(target.segments[-1:]))
-    return bool(_STATEMENT.search(text) or (asked and _BEGINS_A_WRITE.match(text)))
+    asked = asked or (not target.segments and words[-1:] == ("q",))
+    if words == ("update",) and _IN_SPARQL.search(text):
+        return True
+    if words == ("expr",) and _CALLS_A_WRITE.search(text):
+        return True
+    if _STATEMENT.search(text) or (asked and _FROM_ELSEWHERE.search(text)):
+        return True
+    return bool(asked) and any(map(_BEGINS_A_WRITE.match, text.split(";")))
 
 
 def _says_what_to_do(key: tuple[str, ...], value: str) -> bool:
@@ -275,13 +439,15 @@ def _says_what_to_do(key: tuple[str, ...], value: str) -> bool:
     acts = bool(words & (_ACTS_IN_PATH | EITHER | _MADE_BY_READING))
     if len(key) == 1 and key[0] in _ONLY_IF_IT_ACTS:
         return acts
-    reads = not acts and bool(words & (READING | NOUNS_OF_READING))
+    reads = bool(words & (READING | NOUNS_OF_READING)) or bool(_READS_GLUED.fullmatch(value))
+    reads = reads and not acts
     return (key[-1] in _SAYS_WHAT_TO_DO - _ONLY_IF_IT_ACTS or key == ("method",)) and not reads
 
 
 def computes(target: Target) -> str | None:
     """Why a POST to this path changes nothing, as the end of a sentence; None if it may."""
-    if not target.shown.isascii() or target.ends_open or not target.segments or target.query:
+    says_how = all("".join(words_of(key.lower())) in _SAYS_HOW for key, _ in target.query)
+    if not target.shown.isascii() or target.ends_open or not target.segments or not says_how:
         return None
     if _REVIEWS.fullmatch(target.shown):
         return "asks Kubernetes for a review, which is not kept"

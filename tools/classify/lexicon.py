@@ -102,10 +102,58 @@ EITHER: Final = frozenset(
 )
 """Verbs that are nouns as well: `get_update` reads one, `update_x` and `x_update` make one."""
 
-CONJUNCTIONS: Final = frozenset({"and", "or", "then", "plus", "n", "nor", "but", "also"})
+CONJUNCTIONS: Final = frozenset(
+    {
+        *("and", "or", "then", "plus", "n", "nor", "but", "also"),
+        *("und", "et", "y", "og", "och", "en"),
+    }
+)
+"""Of names; of other languages than English, too, whose verbs are not known."""
 NEUTRAL: Final = frozenset({"api", "mcp", "tool", "tools", "batch", "bulk", "multi", "async"})
 """Words before a name's verb that say nothing of what it does."""
 
+_ENGLISH: Final = frozenset(
+    {
+        *("the", "a", "an", "of", "in", "for", "to", "and", "with", "by", "from", "on", "is"),
+        *("are", "all", "or", "its", "your", "that", "this", "at", "as", "it", "be", "not"),
+    }
+)
+_FOREIGN: Final = frozenset(
+    {
+        *("der", "das", "und", "ein", "eine", "einen", "den", "dem", "mit", "ist", "wird"),
+        *("nicht", "zum", "zur", "vom", "eines", "einer", "auf", "fur", "los", "las", "una"),
+        *("del", "para", "por", "con", "sus", "une", "les", "des", "aux", "est", "pour", "dans"),
+        *("gli", "che", "della", "uma", "dos", "och", "att", "som", "og", "het", "een", "voor"),
+    }
+)
+_SELDOM_ENGLISH: Final = frozenset(
+    {"la", "le", "el", "de", "du", "un", "y", "et", "il", "lo", "li", "die", "se", "e", "i", "o"}
+)
+"""Of another language where no word is English."""
+_TOO_FOREIGN: Final = 3
+_IRREGULAR: Final = {
+    "send": "sent",
+    "resend": "resent",
+    "write": "written",
+    "overwrite": "overwritten",
+    "pay": "paid",
+    "withdraw": "withdrawn",
+    "buy": "bought",
+    "sell": "sold",
+    "reset": "reset",
+    "unset": "unset",
+    "bind": "bound",
+    "unbind": "unbound",
+    "freeze": "frozen",
+    "unfreeze": "unfrozen",
+    "rebuild": "rebuilt",
+    "steal": "stolen",
+    "undo": "undone",
+    "redo": "redone",
+    "rerun": "rerun",
+    "spend": "spent",
+    "tell": "told",
+}
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _UNSEEN: Final = frozenset({"Mn", "Cf", "Co", "Cs"})
 
@@ -120,6 +168,15 @@ def plain(text: str) -> str | None:
     return kept if all(c.isascii() or not c.isalpha() for c in kept) else None
 
 
+def is_english(text: str) -> bool:
+    """Whether nothing speaks for another language, in which what acts would not be seen."""
+    words = text.lower().split()
+    foreign = sum(word in _FOREIGN for word in words)
+    if any(word in _ENGLISH for word in words):
+        return foreign < _TOO_FOREIGN
+    return not foreign and not any(word in _SELDOM_ENGLISH for word in words)
+
+
 def words_of(name: str) -> tuple[str, ...]:
     """The words of a name, however it joins them: `getUser`, `get-user`, `GET_USER`."""
     return tuple(part.lower() for part in _PART.findall(name))
@@ -132,6 +189,17 @@ def third_person(verb: str) -> str:
     if verb.endswith("y") and verb[-2] not in "aeiou":
         return f"{verb[:-1]}ies"
     return f"{verb}s"
+
+
+def participles(verb: str) -> tuple[str, ...]:
+    """`dropped` of `drop`; with its last letter doubled and not, since few verbs tell."""
+    if verb in _IRREGULAR:
+        return (_IRREGULAR[verb],)
+    if verb.endswith("e"):
+        return (f"{verb}d",)
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        return (f"{verb[:-1]}ied",)
+    return (f"{verb}ed", f"{verb}{verb[-1]}ed")
 
 
 def gerunds(verb: str) -> tuple[str, ...]:

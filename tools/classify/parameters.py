@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .lexicon import words_of
+from .lexicon import ACTING, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,23 +26,52 @@ _CONTENT: Final = frozenset(
         *("replacement", "patch", "tool_input", "instructions", "prompt", "task"),
     }
 )
-_ORDERS: Final = frozenset(
-    {
-        *("delete", "remove", "create", "update", "send", "mark", "overwrite", "replace", "write"),
-        *("save", "notify", "publish", "approve", "execute", "apply", "force", "insert", "add"),
-        *("purge", "clear", "reset", "install", "upload", "confirm", "acknowledge", "ack"),
-        *("consume", "lock", "revoke", "restart", "new", "set", "acknowledgement", "confirmation"),
-        *("cleanup", "fix", "autofix", "persist", "refresh", "export", "dump", "share", "forward"),
-        *("post", "outfile", "password"),
-    }
-)
+_ORDERS: Final = (ACTING - {"stop", "move", "drop", "fire", "mint", "set", "pop", "swap"}) | {
+    *(
+        "force",
+        "update",
+        "new",
+        "set",
+        "acknowledgement",
+        "confirmation",
+        "cleanup",
+        "fix",
+        "autofix",
+    ),
+    *("refresh", "export", "dump", "share", "post", "outfile", "password", "close", "archive"),
+    *("reserve", "dedupe", "deduplicate", "calibrate", "adjust", "repair", "extend", "charge"),
+    *("merge", "renew", "requeue", "commit", "release", "resend", "unlock", "trash", "ship"),
+}
+_ORDERS_WITH_MORE: Final = frozenset({"stop", "start", "move", "drop", "turn", "check", "store"})
+"""Verbs that are nouns alone, and orders before one of these."""
+_MORE: Final = frozenset({"to", "on", "off", "in", "out", "if", "as", "all", "first", "now"})
 _ORDER_NOUNS: Final = frozenset(
     {
-        *("id", "ids", "at", "by", "date", "time", "count", "after", "before", "since", "type"),
-        *("only", "first", "limit", "from", "status"),
+        *(
+            "id",
+            "ids",
+            "iid",
+            "at",
+            "by",
+            "date",
+            "time",
+            "count",
+            "after",
+            "before",
+            "since",
+            "type",
+        ),
+        *("only", "first", "limit", "from", "status", "name", "url", "period", "mode", "level"),
+        *("address", "code", "number", "key", "keys", "until", "reason", "policy", "version"),
     }
 )
 """After one of these, a verb is a part of a name: `update_id`, `new_only`."""
+_ENDS_A_TIME: Final = frozenset({"at", "by", "date", "time", "count", "reason", "policy"})
+_TAKES_AWAY: Final = frozenset({"delete", "purge", "clear", "remove", "erase", "wipe", "destroy"})
+"""Verbs that `first`, `after` and `ids` do not make a name of: `clear_first`."""
+_BEFORE_AN_ORDER: Final = frozenset({"auto", "then", "also", "should", "with", "do", "and"})
+_OF_A_CHANGE: Final = frozenset({"dry_run", "dryrun", "idempotency_key", "no_ack", "auto_ack"})
+"""What only a call that changes something has a use for."""
 _PROGRAM_ARGUMENTS: Final = frozenset({"args", "argv", "arguments", "exec"})
 _PLACES: Final = frozenset({"path", "dir", "directory", "folder", "file", "filename"})
 _OF_THE_OUTPUT: Final = frozenset(
@@ -99,9 +128,16 @@ def _acts(name: str, *, is_arithmetic: bool) -> bool:
 
 
 def _orders(words: tuple[str, ...]) -> bool:
-    """`mark_as_read`, `auto_fix`, `fields_to_update`; not `update_id`."""
-    verb = words[1] if words[0] == "auto" and len(words) > 1 else words[0]
-    sets = verb == "set" and len(words) > 1
-    if verb in _ORDERS and (sets or words[-1] not in _ORDER_NOUNS):
+    """`mark_as_read`, `then_delete`, `fields_to_update`; not `update_id`."""
+    if "_".join(words) in _OF_A_CHANGE or words[0] == "desired":
+        return True
+    verb, *more = words[1:] if words[0] in _BEFORE_AN_ORDER and len(words) > 1 else words
+    names = _ENDS_A_TIME if verb in _TAKES_AWAY else _ORDER_NOUNS
+    sets = verb == "set" and more
+    if verb in _ORDERS and (sets or not more or more[-1] not in names):
+        return True
+    if verb == "check" and more[:1] in (["in"], ["out"]):
+        return True
+    if verb in _ORDERS_WITH_MORE and more and more[0] in _MORE and more[-1] not in names:
         return True
     return words[-1] in _ORDERS and "to" in words[:-1]

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from .beginnings import unknown_verbs
-from .lexicon import ACTING, EITHER, gerunds, third_person
+from .lexicon import ACTING, EITHER, gerunds, participles, third_person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,17 +31,31 @@ _GERUNDS: Final = frozenset(form for verb in _BASE for form in gerunds(verb))
 _COMES_BEFORE_A_GERUND: Final = re.compile(
     r"(?:^|,|\b(?:by|by first|for|and|or|while|then|plus|capable of|\w+ly))\s*$"
 )
-_PARTICIPLES: Final = (
-    "sent|deleted|removed|created|charged|updated|notified|emailed|executed|overwritten|"
-    "cancelled|canceled|modified|written|published|posted|paid|refunded|dropped|replaced|"
-    "archived|started|stopped|triggered|installed|deployed|saved|changed|moved|marked|cleared|"
-    "consumed|acknowledged|emptied|wiped|billed|debited|locked|revoked|reset"
+_PARTICIPLES: Final = "|".join(
+    sorted(
+        {
+            form
+            for verb in {*_BASE, "empty", "start", "bill", "tell"} - {"set", "run", "reset", "put"}
+            for form in participles(verb)
+        }
+        | {"canceled"}
+    )
 )
 _PASSIVE: Final = re.compile(
     rf"\b(?:will|may|can|might|shall|gets?|to)\b(?: also| then| be| get)* (?:{_PARTICIPLES})\b|"
     rf"\b(?:is|are) (?:then|also|automatically|immediately|silently) (?:{_PARTICIPLES})\b|"
     rf"\b(?:is|are) (?:{_PARTICIPLES}) (?:after|once|when|upon|automatically|immediately)\b"
 )
+_OF_ITS_SUBJECT: Final = re.compile(
+    rf"^(?:the|a|an|its|their|each|every|any|all|old|stale|expired|inactive|\w+s)\b[^,;:()]*?"
+    rf"\b(?:is|are|gets?|(?:is|are) (?:also|then)) (?:{_PARTICIPLES})"
+    r"(?= *(?:$|and\b|when\b|once\b|if\b|after\b|on\b|upon\b|as soon\b))"
+)
+"""A sentence whose subject something is done to: `Stale entries are pruned`."""
+_CHOOSES: Final = re.compile(
+    r"\b(?:whether|if|that|which|who|whose|when|how|what|where|returns?|only|not|never|no)\b"
+)
+"""Before such a verb, it tells one thing from another: `whether the account is suspended`."""
 _BY_ITSELF: Final = re.compile(
     r"\bcan(?:not|'t| not) be (?:undone|reversed)\b|\bpermanent(?:ly)?\b|"
     r"\bside[- ]effects?\b|\bdestructive(?:ly)?\b|\birreversibl[ey]\b|\bfor sale\b|\bempties\b|"
@@ -67,6 +81,11 @@ _PHRASES: Final = re.compile(
     r"(?:incident|ticket|case|claim|complaint)\b|"
     r"\bgives? (?:\w+ ){0,3}(?:access|rights|permissions?)\b|\bflags? \w+ as\b|"
     r"\b(?:deletion|removal) of\b|\bgenerating (?:a|an|one|new)\b|\bnew (?:\w+ )?token\b|"
+    r"^(?:lists?|counts?) an? (?:\w+ )?\w+ (?:on|at|for|up)\b|\buses? up\b|"
+    r"^(?:displays?|shows?|views?) (?:\w+ ){1,4}on (?:the|a) (?:\w+ )?"
+    r"(?:device|screen|kiosk|display|tv|monitor|panel)\b|"
+    r"^(?:fetch(?:es)?|retrieves?|gets?) (?:\w+ ){1,4}(?:into|onto) (?:the|a)\b|"
+    r"\bgoes (?:out )?to (?:the|a|all)\b|"
     r"\b(?:on|to) (?:the|a) market(?:place)?\b|\b(?:lease|leases|leasing) it\b|\bissue pay\w+\b"
 )
 """What acts by more than one word."""
@@ -109,6 +128,8 @@ _A_NOUN_FOLLOWS: Final = re.compile(
 _OTHER_TOOL: Final = re.compile(
     r"\b(?:use|call|try|see|with|from|via)\s+(?:the\s+)?[`'\"\\]*\w+[_-]\w+|`|\binstead\b"
 )
+_ASKS_FOR: Final = re.compile(r"\b(?:require|need|expect|want|allow)s?\b|\bhas $|\bhave $")
+"""Before `to be configured`, it says what has to be."""
 _NEEDED: Final = re.compile(r"\b(?:needed|required|necessary|prerequisite|before|prior|how) to $")
 _COMES_BEFORE: Final = re.compile(
     r"(?:^|[,(/:]|\b(?:to|and|or|then|will|can|may|must|should|shall|might|also|automatically|"
@@ -131,9 +152,15 @@ def acting_words(description: str) -> Iterator[str]:
 def _acting_words_of(sentence: str) -> Iterator[str]:
     if found := _BEGINS.match(sentence):
         yield found[0].strip()
+    done = _OF_ITS_SUBJECT.match(sentence)
+    if done and not _CHOOSES.search(done[0]):
+        yield done[0]
     for pattern in (_PASSIVE, _BY_ITSELF, _PHRASES):
         for found in pattern.finditer(sentence):
-            if not _is_excused(_CLAUSE.split(_before(sentence, found))[-1], _DENIES):
+            before = _before(sentence, found)
+            if found[0].startswith("to ") and _ASKS_FOR.search(before):
+                continue
+            if not _is_excused(_CLAUSE.split(before)[-1], _DENIES):
                 yield found[0]
     for found in _WORD.finditer(sentence):
         if not _IS_A_NAME.match(sentence, found.end()) and _acts(

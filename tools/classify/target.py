@@ -76,6 +76,8 @@ def _segments(path: str) -> list[str]:
     if whole != unquote(whole):
         raise Unreadable("is encoded too often to be read")
     parts = whole.replace("\\", "/").split("/")
+    if "&" in whole and "=" in whole:
+        raise Unreadable("has parameters in its path")
     if ";" in whole:
         raise Unreadable("has parameters in its path")
     if any(part.strip(". ") == "" and part.strip() for part in parts):

@@ -25,6 +25,7 @@ _CHECKS: dict[str, Check] = {
     "aws": cloud.check_aws,
     "compressed": particular.check_compressed,
     "find": find.check,
+    "gh": particular.check_gh,
     "git-config": particular.check_git_config,
     "ip": particular.check_ip,
     "listing": particular.check_listing,
@@ -32,6 +33,8 @@ _CHECKS: dict[str, Check] = {
     "read": particular.check_read,
     "sed": sed.check,
     "service": particular.check_service,
+    "openssl": particular.check_openssl,
+    "rpm": particular.check_rpm,
     "tar": particular.check_tar,
     "test": particular.check_test_command,
 }

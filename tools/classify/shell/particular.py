@@ -29,6 +29,7 @@ _TO_OUTPUT = frozenset({"-c", "--stdout", "--to-stdout"})
 _LOOKS = frozenset({"-l", "--list", "-t", "--test"})
 _UNPACKS = frozenset({"-d", "--decompress"})
 _SERVICE = re.compile(r"[\w@-]+(?:\.[\w@-]+)*")
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _READ = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
@@ -66,6 +67,46 @@ def check_read(command: Simple) -> None:
         if not (word.exact and _READ.fullmatch(word.head)):
             raise Unproven("shell-dynamic", "Which variable `read` sets is not known.")
         check_variable(word.head)
+
+
+def check_gh(command: Simple) -> None:
+    """`gh` asks the host that a repository or an address names, and brings a token.
+
+    Raises:
+        Unproven: it may ask another host than GitHub's.
+    """
+    given = command.checked()
+    repositories = [value for name, value in given.options if name in {"-R", "--repo"} and value]
+    if not all(value.exact and _REPOSITORY.fullmatch(value.head) for value in repositories):
+        raise Unproven("shell-option", "`gh` may ask another host here.")
+    for value in given.operands:
+        named = value.head.removeprefix("https://github.com/")
+        if not value.exact or (":" in named or (named == value.head and value.head.count("/") > 1)):
+            raise Unproven("shell-operand", "`gh` may ask another host here.")
+
+
+def check_openssl(command: Simple) -> None:
+    """`openssl` takes an address, an engine or a provider's object where it takes a file.
+
+    Raises:
+        Unproven: it may ask a host, or load a library.
+    """
+    given = command.checked()
+    for value in (*(value for _, value in given.options if value), *given.operands):
+        if not value.exact or ":" in value.head:
+            raise Unproven("shell-option", "`openssl` may ask a host or load a library here.")
+
+
+def check_rpm(command: Simple) -> None:
+    """`rpm` expands macros in what a query shows, if the format says so: they may run commands.
+
+    Raises:
+        Unproven: it may run something.
+    """
+    given = command.checked().options
+    for value in (value for name, value in given if name in {"--qf", "--queryformat"} and value):
+        if not value.exact or ":expand" in value.head or "%(" in value.head:
+            raise Unproven("shell-option", "`rpm` may expand macros here.")
 
 
 def check_tar(command: Simple) -> None:

@@ -18,6 +18,8 @@ _TO_LINE_END = frozenset("aicrR#")
 _JUMPS = frozenset("btT:")
 _SCRIPTS = frozenset({"-e", "--expression"})
 _FLAGS = re.compile(r"[gpiImM0-9]*")
+_LABEL = re.compile(r"[ \t]*[^\s;}]*")
+"""What stands behind it with a blank between is a command of its own in GNU's."""
 _END = re.compile(r"[ \t]*(?:\d*[ \t]*)(?=[;\n}#]|$)")
 
 
@@ -83,7 +85,8 @@ class _Reader:
             if letter in "aic" and line.endswith("\\"):
                 raise self._unknown(letter)
         elif letter in _JUMPS:
-            self._skip(re.compile(r"[^;\n}]*"))
+            self._skip(_LABEL)
+            self._end()
         elif letter not in {"{", "}"}:
             raise self._unknown(letter)
 

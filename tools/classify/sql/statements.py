@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from ...effect import Classification, Effect, Source
 from .calls import closing
-from .reading import QUERY_WORDS, begins_query, check_planned, check_query, names_file
+from .reading import (
+    QUERY_WORDS,
+    READING_PRAGMAS,
+    begins_query,
+    check_planned,
+    check_query,
+    names_file,
+)
 from .scanner import Kind, Unsure
 from .words import words
 from .writes import judge_write
@@ -27,11 +34,9 @@ _EXPLAIN_WORDS = words(
 _ON = frozenset({"analyze", "analyse"})
 _SHOWING = frozenset({"postgres", "mysql", "snowflake", "duckdb"})
 _DESCRIBING = frozenset({"mysql", "snowflake", "duckdb"})
-_READING_PRAGMAS = words(
-    "application_id collation_list compile_options data_version database_list encoding"
-    " foreign_key_check foreign_key_list freelist_count function_list index_info index_list"
-    " index_xinfo integrity_check module_list page_count page_size pragma_list quick_check"
-    " schema_version table_info table_list table_xinfo user_version"
+_BEGINS_ANOTHER = words(
+    "drop truncate shutdown exec execute alter kill backup restore dbcc grant revoke deny bulk"
+    " waitfor reconfigure insert merge update delete program"
 )
 _TAKES_ARGUMENT = words(
     "foreign_key_check foreign_key_list index_info index_list index_xinfo integrity_check"
@@ -115,7 +120,16 @@ def _is_on(options: Sequence[Token]) -> bool:
     )
 
 
+def _check_one(tokens: Sequence[Token]) -> None:
+    """SQL Server goes on with a batch behind a procedure that it does not have: `SHOW x DROP …`."""
+    if any(token.kind is Kind.WORD and token.value in _BEGINS_ANOTHER for token in tokens):
+        raise Unsure("Another statement may begin within it.", "sql-write")
+    if any("://" in token.value for token in tokens):
+        raise Unsure("It names an address.", "sql-reads-file")
+
+
 def _show(tokens: Sequence[Token], dialect: Dialect) -> Classification:
+    _check_one(tokens[1:])
     plain = all(_is_shown(token) for token in tokens[1:])
     if dialect.name not in _SHOWING or not plain or len(tokens) == 1:
         raise Unsure("It shows more than a name.", "sql-not-a-query")
@@ -132,6 +146,7 @@ def _is_shown(token: Token) -> bool:
 def _describe(tokens: Sequence[Token], dialect: Dialect) -> Classification:
     if begins_query(tokens[1:]) and not tokens[1].is_word("table"):
         return _explain(tokens, dialect)
+    _check_one(tokens[1:])
     named = (Kind.WORD, Kind.QUOTED)
     plain = all(token.kind in named or token.is_mark(".") for token in tokens[1:])
     writes = any(token.kind is Kind.WORD and token.value in dialect.forbidden for token in tokens)
@@ -158,6 +173,7 @@ def _copy(tokens: Sequence[Token], dialect: Dialect) -> Classification:
     else:
         while at < len(tokens) and not tokens[at].is_word("to", "from"):
             at += 1
+    _check_one(tokens[at:])
     ending = tokens[at : at + 2]
     if len(ending) < 2 or not (ending[0].is_word("to") and ending[1].is_word("stdout")):  # noqa: PLR2004
         raise Unsure("It copies into a table, or into a file or program of the server.", "sql-copy")
@@ -174,7 +190,7 @@ def _pragma(tokens: Sequence[Token], dialect: Dialect) -> Classification:
         and rest[1].is_mark("(")
         and rest[2].kind in {Kind.WORD, Kind.QUOTED, Kind.STRING, Kind.NUMBER}
     )
-    if dialect.name != "sqlite" or name not in _READING_PRAGMAS or not (asks or names_one):
+    if dialect.name != "sqlite" or name not in READING_PRAGMAS or not (asks or names_one):
         raise Unsure("Not every PRAGMA only reads, and this one may not.", "sql-pragma")
     return _reading("sql-pragma-reads", f"PRAGMA {name} only reads.")
 

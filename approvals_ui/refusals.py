@@ -17,6 +17,7 @@ from ..engine.accounts import SignInRefused
 from ..engine.errors import (
     AlreadyDecided,
     Conflict,
+    DatabaseLost,
     DatabaseUnavailable,
     InterlockError,
     InvalidDecision,
@@ -94,6 +95,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InterlockError, _domain)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DatabaseLost, _no_database)
     app.add_exception_handler(OperationalError, _no_database)
     app.add_exception_handler(InterfaceError, _no_database)
 

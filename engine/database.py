@@ -81,6 +81,9 @@ class Database:
         """Run `work` in a transaction, again while the connection is lost, for `patience` seconds.
 
         Only for work that may be repeated: the answer of a commit can be lost after it happened.
+
+        Raises:
+            DatabaseLost: it was away for longer.
         """
         deadline = time.monotonic() + patience
         pause = 0.05
@@ -89,8 +92,10 @@ class Database:
                 with self.begin() as conn:
                     return work(conn)
             except DBAPIError as error:
-                if not lost(error) or time.monotonic() + pause > deadline:
+                if not lost(error):
                     raise
+                if time.monotonic() + pause > deadline:
+                    raise gave_up(error) from error
                 log.warning("database.lost", error=first_line(error), retry_in=pause)
             time.sleep(pause)
             pause = min(pause * 2, 1.0)

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from interlock.engine import database as module
 from interlock.engine.database import Database
+from interlock.engine.errors import DatabaseLost
 from sqlalchemy.exc import OperationalError
 
 if TYPE_CHECKING:
@@ -42,3 +43,10 @@ def test_one_that_was_just_in_use_costs_no_round_trip_and_work_is_done_again(
         conn.exec_driver_sql("select 1")
     again = resting.retry(lambda conn: conn.exec_driver_sql("select 1").scalar_one())
     assert again == 1
+
+
+def test_a_database_that_is_away_for_longer_than_the_patience_is_said_to_be_lost() -> None:
+    nowhere = Database("postgresql://127.0.0.1:1/nothing")
+    with pytest.raises(DatabaseLost, match="The database cannot be used: "):
+        nowhere.retry(lambda conn: conn.exec_driver_sql("select 1"), patience=0.1)
+    nowhere.close()

@@ -72,10 +72,12 @@ class Admission:
     async def aadmit(self, call: Considered) -> Begun | Succeeded:
         """As `admit`, on the event loop: what has to wait for a transaction does so in a thread."""
         step = call.step
-        if step is not None and (
-            step.is_whole or await self._starts.acommit(call.ask, step) == "written"
-        ):
-            return step
+        if step is not None:
+            said = "written" if step.is_whole else await self._starts.acommit(call.ask, step)
+            if said == "written":
+                return step
+            if said == "cancelled":
+                await asyncio.to_thread(self._stop_cancelled)
         return await asyncio.to_thread(self._looked_up, call.ask, call.placed, call.judgement)
 
     def admit(self, ask: Ask, placed: tuple[Place, bytes]) -> Begun | Succeeded:
@@ -91,8 +93,12 @@ class Admission:
             raise Refused(f"{ask.tool.name} did not run yet: first all of its batch is decided.")
         call = self.consider(ask, placed)
         step = call.step
-        if step is not None and (step.is_whole or self._starts.commit(call.ask, step) == "written"):
-            return step
+        if step is not None:
+            said = "written" if step.is_whole else self._starts.commit(call.ask, step)
+            if said == "written":
+                return step
+            if said == "cancelled":
+                self._stop_cancelled()
         return self._looked_up(call.ask, placed, call.judgement)
 
     # Without the database ----------------------------------------------------------------------
@@ -257,6 +263,10 @@ class Admission:
             if self._grants.start(proposal, step, grant_id, self._checks.used()):
                 return step
         return None
+
+    def _stop_cancelled(self) -> None:
+        with self._transacting():
+            raise CancelRequested(self._cancelled_by())
 
     def _cancelled_by(self) -> str:
         where = {"tenant": self._hold.tenant, "run_id": self._hold.run_id}

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from . import call_writes, journal
 from .begun import Begun
 from .database import gave_up
-from .errors import Conflict, DatabaseLost, Fenced
+from .errors import CancelRequested, Conflict, DatabaseLost, Fenced
 from .lease import clock
 from .outcome import Failed
 from .state_before import is_kept, keep
@@ -91,14 +91,16 @@ class Starts:
         """Write down that it starts; what the database said of it. Blocks."""
         self.keep_state(ask, step.call, step.arguments)
         with self._taking_back(step):
-            return self._outbox.commit_now(**self._start_of(step))[0]
+            said: str = self._outbox.commit_now(**self._start_of(step))[0]
+        return self._checked(step, said)
 
     async def acommit(self, ask: Ask, step: Begun) -> str:
         """As `commit`, on the event loop: what blocks does so in a thread."""
         if is_kept(ask.tool, step.call):
             await asyncio.to_thread(self.keep_state, ask, step.call, step.arguments)
         with self._taking_back(step):
-            return (await self._outbox.commit(**self._start_of(step)))[0]
+            said: str = (await self._outbox.commit(**self._start_of(step)))[0]
+        return self._checked(step, said)
 
     def _start_of(self, step: Begun) -> dict[str, Any]:
         """What to commit; not after a lapse of the lease, since the body would not run then."""
@@ -113,12 +115,21 @@ class Starts:
         try:
             yield
         except (Fenced, DatabaseLost):
-            failed = Failed("It was not started in time, so nothing was sent.")
-            write = call_writes.finished(self._hold, step.call, step.token, failed)
-            self._outbox.ride(linger=_TAKE_BACK, free=[write])
+            self._take_back(step.call, step.token)
             raise
         except psycopg.Error as error:
             raise gave_up(error) from error
+
+    def _checked(self, step: Begun, said: str) -> str:
+        """What was said of a start: a repeat may be told of a cancellation that came after it."""
+        if said == "cancelled":
+            self._take_back(step.call, step.token)
+        return said
+
+    def _take_back(self, call: Call, token: UUID) -> None:
+        failed = Failed("It was not started in time, so nothing was sent.")
+        write = call_writes.finished(self._hold, call, token, failed)
+        self._outbox.ride(linger=_TAKE_BACK, free=[write])
 
     # Of calls that have a record ---------------------------------------------------------------
 
@@ -142,7 +153,12 @@ class Starts:
             at = tried[-1] if is_new else tried[0]
             return self._own(Begun(call, place, token, arguments, term, at=at))
 
-        return self._db.retry(write)
+        try:
+            return self._db.retry(write)
+        except (Fenced, CancelRequested, DatabaseLost) as error:
+            if len(tried) > 1 or isinstance(error, DatabaseLost):
+                self._take_back(call, token)
+            raise
 
     def keep_state(self, ask: Ask, call: Call, arguments: Mapping[str, Any]) -> None:
         """How the call finds its target, for the comparison after its undo."""

@@ -6,24 +6,27 @@ import asyncio
 import functools
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from interlock import Agent, Limits, tool
-from interlock.engine import execution, group_commit
+from interlock.engine import execution, group_commit, journal
+from interlock.engine.database import Database
 from interlock.engine.gate import RunGate
 from interlock.engine.lane import Lane
 from interlock.engine.lease import Lease
 from interlock.engine.runs import request_cancel
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy
+from sqlalchemy.exc import OperationalError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from graphs import Notes, one_node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from uuid import UUID
 
     import pytest
@@ -194,6 +197,81 @@ def test_a_start_that_was_given_up_and_committed_all_the_same_is_not_in_doubt(
     ended = lab.settled(run_id)
     assert (ended["exit"], lab.effects) == ("completed", [])
     assert "nothing was sent" in str(ended["output"])
+    assert "call.in_doubt" not in events(lab, run_id)
+
+
+def test_a_start_whose_answer_is_lost_and_whose_run_is_cancelled_then_is_not_in_doubt(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = threading.Event()
+    really = Lane.ask
+
+    async def forgetful(self: Lane, text: bytes, values: Any) -> Any:
+        rows = await really(self, text, values)
+        if b"write_call" in text and not lost.is_set():
+            lost.set()
+            run_id = lab.one("select id from runs")
+            request_cancel(lab.database, tenant="default", run_id=run_id, by="reviewer:dana")
+            raise psycopg.OperationalError("the answer is lost")
+        return rows
+
+    monkeypatch.setattr(Lane, "ask", forgetful)
+
+    @tool(effect="reversible", undo=undo)
+    async def tidy(at: str) -> str:
+        """Tidy up."""
+        lab.effects.append("tidy")
+        return "tidied"
+
+    async def node(state: Any) -> Any:
+        return {"said": await tidy.ainvoke({"at": "v"})}
+
+    agent = Agent("late", graph=one_node(node), tools=[tidy])
+    lab.work(agent)
+    run_id = lab.start(agent)
+    assert (lab.ended(run_id)["exit"], lab.effects) == ("cancelled", [])
+    (call,) = lab.calls(run_id)
+    assert (call["state"], "nothing was sent" in str(call["error"])) == ("failed", True)
+    assert "call.in_doubt" not in events(lab, run_id)
+
+
+def test_an_approved_start_whose_answer_is_lost_and_whose_run_is_cancelled_then_is_not_in_doubt(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, start = Database.begin, journal.start
+    starts: list[int] = []
+
+    def started(*given: Any) -> bool:
+        starts.append(threading.get_ident())
+        return start(*given)
+
+    @contextmanager
+    def forgetful(self: Database) -> Iterator[Any]:
+        with begin(self) as conn:
+            yield conn
+        if starts == [threading.get_ident()]:
+            starts.append(0)
+            request_cancel(lab.database, tenant="default", run_id=run_id, by="reviewer:dana")
+            lost = psycopg.OperationalError("the answer is lost")
+            raise OperationalError("commit", None, lost)
+
+    @tool(effect="irreversible")
+    def wipe(at: str) -> str:
+        """Wipe it."""
+        lab.effects.append("wipe")
+        return "wiped"
+
+    graph = one_node(lambda _: {"said": wipe.invoke({"at": "v"})})
+    agent = Agent("late", graph=graph, tools=[wipe])
+    lab.work(agent)
+    run_id = lab.start(agent)
+    asked = lab.pending(run_id)[0]
+    monkeypatch.setattr(journal, "start", started)
+    monkeypatch.setattr(Database, "begin", forgetful)
+    lab.decide(asked)
+    assert (lab.ended(run_id)["exit"], lab.effects) == ("cancelled", [])
+    (call,) = lab.calls(run_id)
+    assert (call["state"], "nothing was sent" in str(call["error"])) == ("failed", True)
     assert "call.in_doubt" not in events(lab, run_id)
 
 

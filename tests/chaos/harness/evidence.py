@@ -9,6 +9,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from interlock.engine.errors import DatabaseLost
+from sqlalchemy.exc import SQLAlchemyError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from .world import Effect
 
 Row = Any
+AWAY = (SQLAlchemyError, DatabaseLost)
+"""What a client meets while the database is away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,11 @@ import psutil
 from argon2 import PasswordHasher
 from interlock.engine import accounts
 from interlock.engine.database import Database
-from sqlalchemy.exc import SQLAlchemyError
 from support.crew import Crew
 from support.world import World as Traps
 
 from . import checker, clocks
-from .evidence import Acks, Fault, gather
+from .evidence import AWAY, Acks, Fault, gather
 from .people import NAMES, TENANT, People
 from .world import World
 
@@ -208,7 +207,7 @@ class Field:
     def cut(self) -> None:
         """Break every connection to the database but one's own."""
         self.note("cut")
-        with suppress(SQLAlchemyError):
+        with suppress(*AWAY):
             self.rows(
                 """select pg_terminate_backend(pid) from pg_stat_activity
                    where datname = current_database() and pid <> pg_backend_pid()"""

@@ -14,8 +14,8 @@ from interlock.engine.decisions import Answer, decide
 from interlock.engine.errors import AlreadyDecided, Conflict, NotAReviewer, StaleDigest
 from interlock.engine.lifecycle import DecisionKind
 from interlock.engine.runs import create_run, request_cancel
-from sqlalchemy.exc import SQLAlchemyError
 
+from .evidence import AWAY
 from .regrets import REGRETTED, Regrets
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class People:
     def ask_as(self, name: str, content: str) -> UUID:
         """Ask for the run of that name, which may have been asked for before."""
         while True:
-            with suppress(SQLAlchemyError):
+            with suppress(*AWAY):
                 made = create_run(
                     self._db,
                     tenant=TENANT,
@@ -154,7 +154,7 @@ class People:
 
     def cancel(self, run_id: UUID, by: str) -> None:
         """Cancel a run, if it has not ended."""
-        with suppress(Conflict, SQLAlchemyError):
+        with suppress(Conflict, *AWAY):
             request_cancel(self._db, tenant=TENANT, run_id=run_id, by=f"reviewer:{by}")
             self._acks.note("cancel", run_id, by=by)
 
@@ -168,7 +168,7 @@ class People:
         except (AlreadyDecided, NotAReviewer, StaleDigest) as refused:
             self.refused[type(refused).__name__] += 1
             return False
-        except SQLAlchemyError:
+        except AWAY:
             return False
         content = said.get("args") or said.get("answer")
         self._acks.note(
@@ -181,7 +181,7 @@ class People:
             try:
                 with self._db.begin() as conn:
                     open_ = conn.exec_driver_sql(_OPEN).all()
-            except SQLAlchemyError:
+            except AWAY:
                 continue
             try:
                 for asked in open_:

@@ -12,8 +12,8 @@ from interlock.engine.approvals import expire_due
 from interlock.engine.decisions import Answer, decide
 from interlock.engine.errors import AlreadyDecided
 from interlock.engine.lifecycle import DecisionKind
-from sqlalchemy.exc import SQLAlchemyError
 
+from .evidence import AWAY
 from .people import TENANT
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _meet(field: Field, asked: Row) -> None:
 
     def expire() -> None:
         for _ in range(20):
-            with suppress(SQLAlchemyError):
+            with suppress(*AWAY):
                 expire_due(field.database)
             time.sleep(0.005)
 

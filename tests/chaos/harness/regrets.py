@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from interlock.engine.errors import Conflict
 from interlock.engine.rollback_plan import Scope
 from interlock.engine.rollbacks import STOPPING, ask_rollback, plan_rollback
-from sqlalchemy.exc import SQLAlchemyError
+
+from .evidence import AWAY
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -52,7 +53,7 @@ class Regrets:
 
     def roll_back(self, name: str) -> None:
         """Ask for the rollbacks that are wanted now."""
-        with suppress(SQLAlchemyError):
+        with suppress(*AWAY):
             with self._db.begin() as conn:
                 found = conn.exec_driver_sql(_DONE).all()
             for run in found:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_SOON: dict[str, Any] = {"timeout": 5.0, "reconnect_timeout": 1.0}
+"""Seconds. A pool that goes on trying doubles its pause each time, up to minutes, and whoever waits
+for it waits on when the database is back; so it gives up, and who asks again has it try."""
 _LANES = 2
 """Statements that one worker has under way at a time; more only make smaller groups."""
 _READERS = 4
@@ -135,10 +138,10 @@ class GroupCommit:
         self._sending: set[asyncio.Task[None]] = set()
         how = {**CONNECTION, "autocommit": True}
         self._pool: ConnectionPool[Connection[Any]] = ConnectionPool(
-            url, min_size=0, max_size=threads, kwargs=how, open=False
+            url, min_size=0, max_size=threads, kwargs=how, open=False, **_SOON
         )
         self._readers: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
-            url, min_size=0, max_size=_READERS, kwargs=how, open=False
+            url, min_size=0, max_size=_READERS, kwargs=how, open=False, **_SOON
         )
 
     def __enter__(self) -> Self:

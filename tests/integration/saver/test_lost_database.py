@@ -26,7 +26,7 @@ from integration.saver.loops import GO, ids, ids_after, loop, put_of, thread
 from integration.saver.stage import Stage
 from interlock.engine import group_commit
 from interlock.engine.errors import DatabaseLost, Fenced
-from interlock.engine.group_commit import GroupCommit
+from interlock.engine.group_commit import GroupCommit, Query
 from support import proxy
 from support.proxy import ForgetfulProxy
 
@@ -376,3 +376,16 @@ async def test_a_result_that_was_written_before_is_not_written_again(runs: Runs)
             said = await commit_of(executor, (), [result], in_thread=in_thread)
             assert said == ["written"]
     assert times_recorded(runs, run_id, "call.succeeded") == 1
+
+
+@pytest.mark.slow
+async def test_after_a_long_outage_the_database_is_asked_again_soon(
+    runs: Runs, outage: Outage
+) -> None:
+    async with committing(runs) as commit:
+        with outage():
+            asked = asyncio.create_task(asyncio.to_thread(commit.fetch_now, Query("select 1", ())))
+            read = asyncio.create_task(commit.fetch(Query("select 1", ())))
+            await asyncio.sleep(8.0)
+        async with asyncio.timeout(6.0):  # a pool's own pauses: 1, 2, 4 and 8 seconds
+            assert await asked == await read == [(1,)]

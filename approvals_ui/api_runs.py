@@ -157,10 +157,8 @@ def tools(site: Site) -> dict[str, Any]:
 def policies(site: Site) -> dict[str, Any]:
     """Every policy text that calls were judged by."""
     with site.database.begin() as conn:
-        return {
-            "items": [policy.as_json() for policy in queries.list_policies(conn)],
-            "cursor": None,
-        }
+        found = queries.list_policies(conn, tenant=site.tenant)
+        return {"items": [policy.as_json() for policy in found], "cursor": None}
 
 
 @router.get("/audit")

@@ -103,9 +103,11 @@ def list_agents(conn: Connection, *, tenant: str) -> tuple[str, ...]:
     return tuple(sorted(conn.execute(query).scalars()))
 
 
-def list_policies(conn: Connection) -> tuple[PolicyRow, ...]:
-    """Every policy text that a call was ever judged by, newest first."""
-    newest = _newest_agents().subquery()
+def list_policies(conn: Connection, *, tenant: str) -> tuple[PolicyRow, ...]:
+    """Every policy text that an agent of the tenant ever had, newest first."""
+    everyone = _newest_agents().subquery()
+    newest = sa.select(everyone).where(everyone.c.tenant_id == tenant).subquery()
+    had = sa.select(agents.c.policy_digest).where(agents.c.tenant_id == tenant)
     users = sa.func.array_remove(sa.func.array_agg(sa.distinct(newest.c.name)), None)
     query = (
         sa.select(
@@ -115,6 +117,7 @@ def list_policies(conn: Connection) -> tuple[PolicyRow, ...]:
             sa.type_coerce(users, ARRAY(sa.Text)).label("agents"),
         )
         .join(newest, newest.c.policy_digest == policies.c.digest, isouter=True)
+        .where(policies.c.digest.in_(had))
         .group_by(policies.c.digest)
         .order_by(policies.c.stored_at.desc(), policies.c.digest)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
@@ -76,6 +77,10 @@ def decide(db: Database, answer: Answer) -> Decided:
         decided = _told(db, answer)
     hint(db)
     return decided
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%H:%M:%S} UTC"
 
 
 def is_refusal(error: DBAPIError) -> bool:
@@ -160,7 +165,7 @@ def check_open(answer: Answer, asked: Row[Any], before: Row[Any] | None) -> None
     if asked.state != ApprovalState.PENDING:
         by = asked.closed_by
         who = f" by {by}" if by else ""
-        when = f" at {asked.closed_at:%H:%M:%S} UTC" if asked.closed_at else ""
+        when = f" at {_clock(asked.closed_at)}" if asked.closed_at else ""
         what = "approved" if asked.state == ApprovalState.CONSUMED else asked.state
         raise AlreadyDecided(
             f"This was already {what}{who}{when}. Your decision was not recorded.",
@@ -170,7 +175,7 @@ def check_open(answer: Answer, asked: Row[Any], before: Row[Any] | None) -> None
         )
     if asked.expired:
         raise AlreadyDecided(
-            f"This expired at {asked.expires_at:%H:%M:%S} UTC. The call did not run, and your "
+            f"This expired at {_clock(asked.expires_at)}. The call did not run, and your "
             "decision was not recorded.",
             state=ApprovalState.EXPIRED,
             by=None,
@@ -178,7 +183,7 @@ def check_open(answer: Answer, asked: Row[Any], before: Row[Any] | None) -> None
         )
     if before is not None:
         raise AlreadyDecided(
-            f"You already answered this with '{before.kind}' at {before.decided_at:%H:%M:%S} UTC.",
+            f"You already answered this with '{before.kind}' at {_clock(before.decided_at)}.",
             state=asked.state,
             by=answer.reviewer,
             at=before.decided_at,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .audit import record
-from .database import execute
+from .database import execute, storable
 from .lifecycle import ApprovalKind, ApprovalState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy import Connection, Row
@@ -55,7 +56,7 @@ def request_approval(
         digest=digest,
         headline=headline,
         reason=reason,
-        preview=None if preview is None else json.dumps(preview, default=str),
+        preview=None if preview is None else json.dumps(_readable(preview), default=str),
         reviewers=list(terms.reviewers),
         quorum=terms.quorum,
         expires_seconds=expires_seconds,
@@ -107,6 +108,15 @@ def use_up(conn: Connection, answer: Answer, asked: Row[Any]) -> ApprovalState:
         detail={"digest": bytes(asked.digest).hex()},
     )
     return ApprovalState.CONSUMED
+
+
+def _readable(value: Any) -> Any:
+    """A preview whose texts the database can take out of it again."""
+    if isinstance(value, Mapping):
+        return {storable(str(key)): _readable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(item) for item in value]
+    return storable(value)
 
 
 def _further(terms: Terms, escalation: Mapping[str, int]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..tools.vault import open_vault
 from . import rollback_journal as journal
 from .audit import record
 from .database import execute
-from .errors import Conflict, Fenced, said
+from .errors import Conflict, Fenced, NotFound, said
 from .lifecycle import ApprovalState, RunStatus
 from .outcome import Failed, InDoubt, read_outcome
 from .rollback_journal import Differs, Restored, RollbackHold, note_rollback
@@ -108,10 +108,7 @@ class Rollbacks:
         plan = json.loads(bytes(due.plan))
         actor = f"worker:{self._worker_id}"
         if due.epoch == 0:
-            now = plan_rollback(
-                conn, tenant=self._tenant, run_id=due.run_id, scope=Scope.from_json(plan)
-            )
-            if now.digest != bytes(due.digest):
+            if self._changed(conn, due, Scope.from_json(plan)):
                 self._let_lapse(conn, due, actor, _CHANGED)
                 return None
             if not self._consume(conn, due, actor):
@@ -127,6 +124,14 @@ class Rollbacks:
         where = (self._tenant, due.run_id, due.id)
         note_rollback(conn, *where, "claimed", actor, RunStatus.RUNNING, {"epoch": epoch})
         return RollbackHold(self._tenant, due.id, due.run_id, plan["agent"], epoch, self._worker_id)
+
+    def _changed(self, conn: Connection, due: Row[Any], scope: Scope) -> bool:
+        """Whether the plan is not what it was, or cannot be made any more."""
+        try:
+            now = plan_rollback(conn, tenant=self._tenant, run_id=due.run_id, scope=scope)
+        except NotFound:
+            return True
+        return now.digest != bytes(due.digest)
 
     def _let_lapse(self, conn: Connection, due: Row[Any], actor: str, reason: str) -> None:
         where = (self._tenant, due.run_id, due.id)

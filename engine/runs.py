@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_DEEPEST = 64
+"""How deep an input may be nested."""
+
 CHANNEL = "interlock"
 """The notification that something may be due; a hint, never needed."""
 _ENDED = "run.ended"
@@ -71,6 +74,31 @@ class Claim:
     """The model that each of its model calls goes to, in place of the one that is asked."""
 
 
+def _check_texts(input: Any, tags: Mapping[str, str]) -> None:  # noqa: A002 - as `create_run`
+    """Refuse what could be stored and not be shown: to anybody who lists the runs."""
+    todo = [(input, 1), (dict(tags), 1)]
+    while todo:
+        value, depth = todo.pop()
+        if depth > _DEEPEST:
+            raise InvalidInput(f"The input is nested more than {_DEEPEST} deep.")
+        if isinstance(value, dict):
+            todo += [(part, depth + 1) for pair in value.items() for part in pair]
+        elif isinstance(value, list | tuple):
+            todo += [(part, depth + 1) for part in value]
+        elif isinstance(value, str) and not _is_unicode(value):
+            raise InvalidInput("The input or a tag holds half of a character.")
+    if any("\0" in text for pair in tags.items() for text in pair):
+        raise InvalidInput("A tag holds a null character.")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def create_run(
     db: Database,
     *,
@@ -88,13 +116,14 @@ def create_run(
 
     Raises:
         NotFound: no worker has registered an agent of that name.
-        InvalidInput: the input is not JSON, or a tag has a name that is not free.
+        InvalidInput: the input is not JSON or cannot be shown, or a tag is not free.
         UsageError: a limit that there is not, or that is higher than the agent's.
         Conflict: the idempotency key was used for another request.
     """
     tags, limits = dict(tags or {}), dict(limits or {})
     for taken in sorted(OWN_TAGS & tags.keys()):
         raise InvalidInput(f"A tag may not be called '{taken}': policies know that one by the run.")
+    _check_texts(input, tags)
     try:
         text = json.dumps(input, allow_nan=False)
         digest = request_digest({"agent": agent, "input": input, "tags": tags, "limits": limits})

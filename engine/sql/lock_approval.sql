@@ -6,8 +6,9 @@ select a.id, a.kind, a.run_id, a.call_id, a.digest, a.state, a.preview,
        s.send_before, coalesce(s.send_before > clock_timestamp(), false) as may_be_sent
 from approvals a
 left join calls c on c.tenant_id = a.tenant_id and c.id = a.call_id
-left join undos u on a.kind = 'in_doubt' and u.tenant_id = a.tenant_id
-                 and u.id::text = a.preview ->> 'undo'
+-- a case is not evaluated for other kinds, whose previews may hold what cannot be read as text
+left join undos u on u.tenant_id = a.tenant_id
+                 and u.id = case when a.kind = 'in_doubt' then (a.preview ->> 'undo')::uuid end
 cross join lateral (select coalesce(u.started_at + c.send_within, c.send_before)) as s (send_before)
 where a.tenant_id = %(tenant)s and a.id = %(approval_id)s
 for update of a

@@ -99,7 +99,7 @@ def test_a_list_is_one_statement_however_long_it_is(
         lambda conn: queries.list_approvals(conn, tenant="default", status=None),
         lambda conn: queries.list_audit(conn, tenant="default"),
         lambda conn: queries.list_tools(conn, tenant="default"),
-        queries.list_policies,
+        lambda conn: queries.list_policies(conn, tenant="default"),
     ]
     for read in lists:
         with database.begin() as conn, counted(database) as statements:
@@ -129,6 +129,8 @@ def test_another_tenant_sees_nothing(database: Database, seeds: Seeds) -> None:
         assert queries.list_approvals(conn, tenant="other", status=None).items == ()
         assert queries.list_audit(conn, tenant="other").items == ()
         assert queries.list_tools(conn, tenant="other") == ()
+        assert queries.list_policies(conn, tenant="other") == ()
+        assert queries.list_policies(conn, tenant="default") != ()
         assert queries.count_pending(conn, tenant="other") == 0
         for get in (
             lambda: queries.get_run(conn, tenant="other", run_id=held.run_id),

@@ -517,3 +517,48 @@ def test_an_approval_of_another_kind_of_answer_is_refused(lab: Lab) -> None:
     )
     with pytest.raises(InvalidDecision, match="approve, edit, reject"):
         decide(lab.database, answer)
+
+
+def test_a_preview_that_holds_a_null_is_decided_however_many_undos_there_are(lab: Lab) -> None:
+    @tool(effect="irreversible", preview=lambda body: {body: ["a\0b\udcff"]})
+    def send(body: str) -> str:
+        """Send it."""
+        lab.effects.append(body)
+        return "sent"
+
+    graph = one_node(lambda _: {"said": send.invoke({"body": "b"})})
+    lab.work(Agent("sender", graph=graph, tools=[send]))
+    run_id = create_run(
+        lab.database, tenant="default", agent="sender", input={}, requested_by="reviewer:dana"
+    ).run_id
+    asked = lab.pending(run_id)[0]
+    with lab.database.begin() as conn:
+        conn.exec_driver_sql("set local session_replication_role = replica")  # of no rollback
+        conn.exec_driver_sql(
+            "insert into undos (tenant_id, id, rollback_id, call_id, position, effect, recovery,"
+            " unsure, state) select 'default', gen_random_uuid(), gen_random_uuid(),"
+            " gen_random_uuid(), 1, 'reversible', 'ask', false, 'cancelled'"
+            " from generate_series(1, 60)"
+        )
+    with lab.database.begin() as conn:
+        conn.exec_driver_sql("analyze undos")
+    lab.decide(asked, "reject", reason="No.")
+    assert lab.ended(run_id)["exit"] in {"completed", "failed"}
+    assert lab.effects == []
+
+
+def test_when_it_was_decided_is_told_in_utc_wherever_the_database_is(lab: Lab) -> None:
+    name = lab.one("select current_database()")
+    with lab.database.begin() as conn:
+        conn.exec_driver_sql(f"alter database {name} set timezone = 'Asia/Tokyo'")
+    lab.database.engine.dispose()
+    lab.work(wiper(lab))
+    run_id = lab.start(wiper(lab))
+    asked = lab.pending(run_id)[0]
+    lab.decide(asked)
+    closed = lab.one(
+        "select to_char(closed_at at time zone 'UTC', 'HH24:MI:SS') from approvals where id = %s",
+        asked["id"],
+    )
+    with pytest.raises(AlreadyDecided, match=f"{closed} UTC"):
+        lab.decide(asked, "reject", reason="No.")

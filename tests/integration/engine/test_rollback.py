@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from interlock.engine.lifecycle import DecisionKind
 from interlock.engine.rollback_journal import RollbackHold
 from interlock.engine.rollback_plan import Scope
 from interlock.engine.rollbacks import PlanChanged, ask_rollback, plan_rollback
+from interlock.engine.runs import request_cancel
 from interlock.tools import NotDone, Undo, current_call
 from uuid_utils.compat import uuid7
 
@@ -781,3 +783,45 @@ def test_a_report_that_comes_while_its_undo_is_put_in_doubt_lets_the_rollback_go
     assert rollback(lab, run)["state"] == "queued"
     assert states(lab, run) == ["undone"]
     assert lab.rows("select from approvals where state = 'pending'") == []
+
+
+def test_a_plan_that_cannot_be_made_any_more_lapses_and_holds_up_no_other(lab: Lab) -> None:
+    undone: list[str] = []
+
+    @tool(effect="reversible", undo=lambda args, _result: undone.append(args["box"]))
+    def stow(box: str) -> str:
+        """Stow a box."""
+        return box
+
+    @tool(effect="irreversible", send_within=timedelta(seconds=1))
+    def wipe(volume: str) -> str:
+        """Wipe a volume."""
+        raise OSError(volume)
+
+    first = [ask("stow", {"box": "a"}, "1")], [ask("wipe", {"volume": "v"}, "2")]
+    both = Agent("both", graph=scripted([stow, wipe], *first), tools=[stow, wipe])
+    alone = [ask("stow", {"box": "b"}, "1")]
+    plain = Agent("plain", graph=scripted([stow], alone), tools=[stow])
+    lab.work(both, plain)
+    run_id = lab.start(both, {"messages": []})
+    lab.decide(lab.pending(run_id)[0])
+    lab.until(lambda: lab.one("select count(*) = 1 from calls where state = 'in_doubt'"))
+    doubt = next(each for each in lab.pending(run_id) if each["kind"] == "in_doubt")
+    lab.settled(run_id)
+    request_cancel(lab.database, tenant="default", run_id=run_id, by="reviewer:dana")
+    scope = Scope(None, frozenset({doubt["call_id"]}))
+    with lab.database.begin() as conn:
+        plan = plan_rollback(conn, tenant="default", run_id=run_id, scope=scope)
+    who: Any = {"tenant": "default", "by": "reviewer:dana"}
+    asked = ask_rollback(lab.database, run_id=run_id, digest=plan.digest.hex(), scope=scope, **who)
+    time.sleep(1.2)  # until it cannot be sent any more
+    lab.decide(doubt, "answer", answer={"happened": False})
+    lab.decide(next(each for each in lab.pending(run_id) if each["kind"] == "rollback"))
+    ended = "select state = 'ended' and outcome = 'stale' from rollbacks where id = %s"
+    lab.until(lambda: lab.one(ended, asked.rollback_id))
+    other = lab.start(plain, {"messages": []})
+    lab.ended(other)
+    with lab.database.begin() as conn:
+        plan = plan_rollback(conn, tenant="default", run_id=other, scope=Scope())
+    ask_rollback(lab.database, run_id=other, digest=plan.digest.hex(), **who)
+    lab.until(lambda: undone == ["b"])

@@ -11,10 +11,11 @@ from interlock import Agent
 from interlock.engine import runs
 from interlock.engine.database import Database
 from interlock.engine.digest import canonical
+from interlock.engine.errors import NotFound
 from interlock.engine.group_commit import GroupCommit, Unit
 from interlock.engine.lease import Lease
 from interlock.engine.lifecycle import Exit
-from interlock.engine.runs import create_run
+from interlock.engine.runs import InvalidInput, create_run
 from interlock.engine.worker import Worker, WorkerSettings, register
 from langgraph.graph import END, START, MessagesState, StateGraph
 from uuid_utils.compat import uuid7
@@ -175,3 +176,29 @@ def test_a_registration_whose_answer_was_lost_is_made_again(lab: Lab) -> None:
     assert lab.one(left, worker_id) > 50
     for lease in leases:
         lease.stop()
+
+
+def nested(depth: int) -> Any:
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"input": nested(64)}, "nested more than 64 deep"),
+        ({"input": {"a": ["\ud83d"]}}, "half of a character"),
+        ({"input": {"\ud83d": 1}}, "half of a character"),
+        ({"tags": {"team": "a\0"}}, "null character"),
+    ],
+)
+def test_an_input_that_no_page_could_show_is_refused(
+    lab: Lab, asked: dict[str, Any], why: str
+) -> None:
+    request: dict[str, Any] = {"agent": "any", "input": {}, "requested_by": "reviewer:dana"}
+    with pytest.raises(InvalidInput, match=why):
+        create_run(lab.database, tenant="default", **{**request, **asked})
+    with pytest.raises(NotFound):  # which is looked at last
+        create_run(lab.database, tenant="default", **{**request, "input": nested(60)})
